@@ -2,8 +2,10 @@
 
 mod doctor;
 mod drift;
+mod examples;
 mod forget;
 mod init;
+mod notify;
 mod rollout;
 mod selection;
 mod shell;
@@ -18,6 +20,7 @@ pub(super) use doctor::DoctorArguments;
 pub(super) use drift::{DriftArguments, DriftFailOn};
 pub(super) use forget::ForgetArguments;
 pub(super) use init::InitArguments;
+pub(super) use notify::NotifyArguments;
 pub(super) use rollout::{
     AbortArguments, AcknowledgeArguments, ApproveArguments, HistoryArguments, HookWord, Pace,
     ResumeArguments, RollbackArguments, RolloutCommand, ShowArguments, StartArguments,
@@ -29,9 +32,12 @@ pub(super) use shell::{CompletionsArguments, ManArguments};
 pub(super) use state::FleetStatusArguments;
 
 use super::formats::{
-    DefinitionFormat, LintFormat, PlanFormat, ReportFormat, SchemaFormat, ViewFormat,
+    DefinitionFormat, LintFormat, LogFormat, PlanFormat, ReportFormat, SchemaFormat, ViewFormat,
 };
 use crate::model::{ClusterName, KopsVersion, Span, StageName};
+
+/// The variable that is `--log-format`.
+pub(super) const LOG_FORMAT: &str = "KFLEET_LOG_FORMAT";
 
 /// Keeps a fleet of kops-built Kubernetes clusters on AWS equal to a git repository, and changes it in stages.
 ///
@@ -42,7 +48,8 @@ use crate::model::{ClusterName, KopsVersion, Span, StageName};
     name = "kfleet",
     version = super::version::VERSION,
     max_term_width = 120,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = examples::KFLEET
 )]
 pub(super) struct Arguments {
     /// The fleet's folder, or one below it.
@@ -76,6 +83,16 @@ pub(super) struct Arguments {
     /// Everything: no list is shortened.
     #[arg(short, long, global = true)]
     pub(super) verbose: bool,
+    /// How what goes to standard error is written.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        env = LOG_FORMAT,
+        default_value_t,
+        global = true
+    )]
+    pub(super) log_format: LogFormat,
     /// Between two looks at a cloud while something is under way, instead of ten seconds.
     #[arg(
         long,
@@ -127,7 +144,7 @@ pub(super) enum Command {
     /// Carry a plan out on a simulated account, to see what it would do: nothing real is touched, and no store.
     Rehearse(RehearseArguments),
     /// Carry out a plan in stages.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::ROLLOUT)]
     Rollout(RolloutCommand),
     /// Stop the line: running rollouts halt at their next round, and none begins, until `kfleet go`.
     Stop(StopArguments),
@@ -139,6 +156,8 @@ pub(super) enum Command {
     Drift(DriftArguments),
     /// Check that everything is in place for a plan and a rollout, and print the IAM policies.
     Doctor(DoctorArguments),
+    /// Show who is told what by webhook, or try a webhook.
+    Notify(NotifyArguments),
     /// Forget a cluster that is gone from git and from its account, so that no plan names it any more.
     Forget(ForgetArguments),
     /// Print completions for a shell.
@@ -158,6 +177,7 @@ pub(super) struct AttendArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::MIGRATE)]
 pub(super) struct MigrateArguments {
     /// The fleet's folder; without it, the one of `-C`.
     #[arg(value_name = "DIR")]
@@ -171,6 +191,7 @@ pub(super) struct MigrateArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::LINT)]
 pub(super) struct LintArguments {
     /// Clusters to tell of; all when none is named. Rules that compare clusters read all of them.
     pub(super) clusters: Vec<ClusterName>,
@@ -222,6 +243,7 @@ impl FailOn {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::STOP)]
 pub(super) struct StopArguments {
     /// In this cluster only: rollouts that change it.
     #[arg(long)]
@@ -232,6 +254,7 @@ pub(super) struct StopArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::GO)]
 pub(super) struct GoArguments {
     /// Lift the stop of this cluster; without it the stop of everything.
     #[arg(long)]
@@ -239,6 +262,7 @@ pub(super) struct GoArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::RENDER)]
 pub(super) struct RenderArguments {
     /// Clusters to render; all when none is named.
     pub(super) clusters: Vec<ClusterName>,
@@ -251,6 +275,7 @@ pub(super) struct RenderArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::DIFF)]
 pub(super) struct DiffArguments {
     /// The revision to compare with, such as `origin/main` or `HEAD~1`; `LAST-ROLLOUT` is the commit of the last finished rollout.
     #[arg(long, value_name = "REV")]
@@ -264,6 +289,7 @@ pub(super) struct DiffArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::EXPLAIN)]
 pub(super) struct ExplainArguments {
     /// The cluster.
     pub(super) cluster: ClusterName,
@@ -279,6 +305,7 @@ pub(super) struct ExplainArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::TEMPLATE)]
 pub(super) struct TemplateArguments {
     /// The cluster's name; the values' own `clusterName` wins.
     pub(super) cluster: Option<String>,
@@ -321,6 +348,7 @@ pub(super) struct TemplateArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::SCHEMA)]
 pub(super) struct SchemaArguments {
     /// Of which file.
     #[arg(value_enum, default_value_t = SchemaFile::Fleet)]
@@ -340,6 +368,7 @@ pub(super) enum SchemaFile {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::COMPILE)]
 pub(super) struct CompileArguments {
     /// Files with a kops Cluster and its InstanceGroups; `-` reads standard input.
     #[arg(required = true, value_name = "FILE")]
@@ -360,6 +389,7 @@ pub(super) struct CompileArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::AUTOSCALER)]
 pub(super) struct AutoscalerArguments {
     /// The cluster.
     pub(super) cluster: ClusterName,
@@ -369,6 +399,7 @@ pub(super) struct AutoscalerArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::PLAN)]
 pub(super) struct PlanArguments {
     /// Clusters to look at; all when none is named.
     pub(super) clusters: Vec<ClusterName>,
@@ -396,6 +427,7 @@ pub(super) struct PlanArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::SNAPSHOT)]
 pub(super) struct SnapshotArguments {
     /// Clusters to copy; all when none is named.
     pub(super) clusters: Vec<ClusterName>,
@@ -413,6 +445,7 @@ pub(super) struct SnapshotArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::REHEARSE)]
 pub(super) struct RehearseArguments {
     /// Rehearse this saved plan; without it, what git wants now.
     #[arg(long, value_name = "FILE")]
@@ -430,7 +463,7 @@ pub(super) struct RehearseArguments {
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: Option<PathBuf>,
     /// Run it this often, with as many seeds, and show them as one summary.
-    #[arg(long, value_name = "N", conflicts_with = "out", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", conflicts_with_all = ["out", "junit"], value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(super) seeds: Option<u64>,
     /// Draw all chance from this number. Without it the copy of a simulated account meets what a rollout would meet there now.
     #[arg(long)]
@@ -441,4 +474,7 @@ pub(super) struct RehearseArguments {
     /// Write verdict, timeline and report as one HTML file.
     #[arg(long, value_name = "FILE", visible_alias = "html")]
     pub(super) out: Option<PathBuf>,
+    /// Write it for the test page of a pipeline as well, as JUnit.
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
 }

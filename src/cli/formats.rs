@@ -109,3 +109,13 @@ pub(super) enum LintFormat {
     /// For the test page of a pipeline.
     Junit,
 }
+
+/// What goes to standard error is written as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON value a line, with time, level and message.
+    Json,
+}

@@ -1,5 +1,5 @@
 //! What was typed, completed by where it was typed and by the environment: the fleet's folder found upward, an empty variable taken for none, a
-//! cluster named by its beginning. Reads no file.
+//! cluster named by its beginning. Reads the contents of no file.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -58,6 +58,16 @@ fn upward(from: &Path, is_fleet: impl Fn(&Path) -> bool) -> Option<PathBuf> {
         };
     }
     None
+}
+
+/// The clusters that a fleet's folder has a file for, whatever is in it.
+pub(super) fn of_files(fleet: &Path) -> impl Iterator<Item = ClusterName> {
+    let files = std::fs::read_dir(fleet.join("clusters"));
+    let files = files.into_iter().flatten().flatten();
+    files.filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        name.strip_suffix(".yaml")?.parse().ok()
+    })
 }
 
 /// The cluster that is meant: the one of that name, or the only one whose name begins so. None: the error says which there are.

@@ -32,7 +32,7 @@ pub(super) async fn run(
         return Ok(Exit::Good);
     }
     let prepared = prepare_for_lint(&arguments.directory)?;
-    select(&prepared.fleet, &command.clusters)?;
+    let selected = select(&prepared.fleet, &command.clusters)?;
     let settings = settings(&prepared, &own)?;
     let mut facts = facts(&prepared);
     if command.live {
@@ -59,7 +59,7 @@ pub(super) async fn run(
         };
         return lint_fix::run((&prepared, &report), again, command.yes, output);
     }
-    only(&mut report, command);
+    only(&mut report, &selected);
     let waived = report.waived.iter().map(|w| &w.finding);
     let placed: Vec<&Finding> = match command.format {
         LintFormat::Text => report::lint_shown(&report),
@@ -152,14 +152,11 @@ fn explain(id: &str, own: &OwnRules, output: &Output) -> Result<Exit, Failure> {
 }
 
 /// Rules compare clusters, so all of them are read; only the ones that were named are told of.
-fn only(report: &mut Report, command: &LintArguments) {
-    if command.clusters.is_empty() {
-        return;
-    }
-    let named = |c: &ClusterName| command.clusters.contains(c);
-    let named_by = |f: &Finding| command.clusters.iter().any(|c| f.concerns(c));
+fn only(report: &mut Report, named: &BTreeSet<ClusterName>) {
+    let named_by = |f: &Finding| named.iter().any(|c| f.concerns(c));
     report.findings.retain(named_by);
     report.waived.retain(|w| named_by(&w.finding));
+    let named = |c: &ClusterName| named.contains(c);
     report
         .not_checked
         .retain(|n| n.cluster.as_ref().is_none_or(named));

@@ -6,6 +6,7 @@ mod around;
 mod attend;
 mod attended;
 mod autoscaler;
+mod clock;
 mod compile;
 mod cores;
 mod diff;
@@ -49,15 +50,15 @@ mod stop;
 mod store;
 mod template;
 mod to_roll;
+mod typed;
 mod var_edit;
 mod version;
 mod warned;
+mod webhooks;
 mod who;
 mod world;
 
 use std::process::ExitCode;
-
-use clap::Parser as _;
 
 use args::{Arguments, Command};
 use exit::Exit;
@@ -67,22 +68,20 @@ use runtime::{in_runtime, runtime};
 
 /// Runs kfleet with the arguments of the process.
 pub fn main() -> ExitCode {
-    let arguments = match parsed() {
+    let arguments = match typed::parsed() {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    let quiet = arguments.quiet;
+    let (quiet, log) = (arguments.quiet, arguments.log_format);
     let arguments = match arguments.completed() {
         Ok(arguments) => arguments,
         Err(failure) => {
-            Output::new(quiet, false).failure(&failure);
+            Output::new(quiet, log, false).failure(&failure);
             return ExitCode::from(1);
         }
     };
-    let output = Output::new(
-        arguments.quiet,
-        arguments.cloud == Some(args::CloudArgument::Local),
-    );
+    let is_simulated = arguments.cloud == Some(args::CloudArgument::Local);
+    let output = Output::new(quiet, log, is_simulated);
     match run(&arguments, &output) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
@@ -90,15 +89,6 @@ pub fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
-}
-
-/// What was typed; the code to end with where that is no command.
-fn parsed() -> Result<Arguments, ExitCode> {
-    Arguments::try_parse().map_err(|error| {
-        // Help and version are answers, not errors; wrong usage is the error 1 (2 means "changes").
-        let is_answer = error.print().is_ok() && !error.use_stderr();
-        ExitCode::from(if is_answer { 0 } else { 1 })
-    })
 }
 
 fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
@@ -122,6 +112,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Status(command) => in_runtime(status::run(arguments, command)),
         Command::Drift(command) => in_runtime(drift::run(arguments, command, output)),
         Command::Doctor(command) => in_runtime(doctor::run(arguments, command, output)),
+        Command::Notify(command) => in_runtime(webhooks::run(arguments, command, output)),
         Command::Forget(command) => in_runtime(forget::run(arguments, command)),
         Command::Completions(command) => shell::completions(command, output),
         Command::Man(command) => shell::man(command, output),

@@ -2,12 +2,16 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use serde_json::{Value as Json, json};
+
 use super::failure::Failure;
+use super::formats::LogFormat;
 
 /// The two channels.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
     quiet: bool,
+    log: LogFormat,
     /// The cloud spoken of is the simulated account.
     simulated: bool,
 }
@@ -16,8 +20,12 @@ pub(crate) struct Output {
 pub(super) const LOCAL: &str = "[local] ";
 
 impl Output {
-    pub(super) fn new(quiet: bool, simulated: bool) -> Self {
-        Output { quiet, simulated }
+    pub(super) fn new(quiet: bool, log: LogFormat, simulated: bool) -> Self {
+        Output {
+            quiet,
+            log,
+            simulated,
+        }
     }
 
     /// The result, as it stands.
@@ -43,14 +51,41 @@ impl Output {
 
     /// A line of the story.
     pub(super) fn story(&self, line: &str) {
-        if !self.quiet {
-            self.raw_story(&format!("{line}\n"));
+        match self.log {
+            _ if self.quiet => {}
+            LogFormat::Text => self.raw_story(&format!("{line}\n")),
+            LogFormat::Json => self.log(line, false),
         }
     }
 
     /// A line of a cloud's story.
     pub(super) fn cloud_story(&self, line: &str) {
-        self.story(self.announced(line).trim_end_matches('\n'));
+        match self.log {
+            _ if self.quiet => {}
+            LogFormat::Text => {
+                let announced = self.announced(line);
+                self.raw_story(&format!("{}\n", announced.trim_end_matches('\n')));
+            }
+            LogFormat::Json => self.log(line, self.simulated),
+        }
+    }
+
+    /// A line as a value with its level.
+    fn log(&self, line: &str, simulated: bool) {
+        const WARNING: &str = "warning: ";
+        let (level, message) = match line.strip_prefix(WARNING) {
+            Some(message) => ("warning", message),
+            None => ("info", line),
+        };
+        self.log_value(level, json!({"simulated": simulated, "message": message}));
+    }
+
+    fn log_value(&self, level: &str, what: Json) {
+        let mut value = json!({"at": super::clock::now_here(), "level": level});
+        if let (Some(value), Json::Object(what)) = (value.as_object_mut(), what) {
+            value.extend(what);
+        }
+        self.raw_story(&format!("{value}\n"));
     }
 
     /// The text, with the announcement before every line where the cloud spoken of is simulated.
@@ -67,9 +102,17 @@ impl Output {
         let _gone = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }
 
-    /// Whether the live view can be drawn.
+    /// Text that moves the cursor. Whoever wants no colour (`NO_COLOR`) has a cursor all the same: what takes colour away would take that too.
+    pub(super) fn screen(&self, text: &str) {
+        let mut err = std::io::stderr().lock();
+        let _gone = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+    }
+
+    /// Whether the live view can be drawn: a dumb terminal cannot move its cursor.
     pub(super) fn is_screen(&self) -> bool {
-        !self.quiet && std::io::stderr().is_terminal()
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let is_plain = self.quiet || self.log == LogFormat::Json || is_dumb;
+        !is_plain && std::io::stderr().is_terminal()
     }
 
     /// Whether the result is read by a person at a terminal.
@@ -78,6 +121,11 @@ impl Output {
     }
 
     pub(super) fn failure(&self, failure: &Failure) {
+        if self.log == LogFormat::Json {
+            let Failure { text, hints } = failure;
+            self.log_value("error", json!({"message": text.trim_end(), "hints": hints}));
+            return;
+        }
         let mut text = format!("error: {}\n", failure.text.trim_end());
         for hint in &failure.hints {
             text.push_str(&format!("hint: {hint}\n"));

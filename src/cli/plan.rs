@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::formats::PlanFormat;
 use super::output::Output;
 use super::pipeline::PreparedFleet;
-use super::render::select;
+use super::render::{named, select};
 use super::to_roll::prepare_to_roll;
 use super::warned::{self, For};
 use super::world::{self, Simulated, World};
@@ -200,6 +200,7 @@ async fn make_with_live(
 ) -> Result<(Plan, Live), Failure> {
     feasible::check(prepared)?;
     let baselines = store.baselines()?;
+    let no_way_back = named(&prepared.fleet, &selection.no_way_back)?;
     let chosen: Vec<_> = prepared
         .clusters
         .iter()
@@ -235,7 +236,7 @@ async fn make_with_live(
                 .map_or(&nothing, |c| &c.protect),
             retire: retire.get(*name).unwrap_or(&nothing),
             engine: engine_of(&prepared.fleet, name),
-            no_way_back: selection.no_way_back.contains(name),
+            no_way_back: no_way_back.contains(*name),
         })
         .collect();
     let allow = Allow {
@@ -275,7 +276,7 @@ fn unwatched(live: &BTreeMap<ClusterName, LiveCluster>) -> impl Iterator<Item = 
         let rights: Vec<&str> = seen.listed.iter().map(String::as_str).collect();
         (!rights.is_empty()).then(|| {
             format!(
-                "warning: {name}: the caller may not {}: a rollout lists all of them at each look (README, \"Kubernetes\": the role)",
+                "warning: {name}: the caller may not {}: a rollout lists all of them at each look (docs/kubernetes.md: the role)",
                 rights.join(", ")
             )
         })
@@ -291,7 +292,7 @@ fn blind_to_volumes(live: &BTreeMap<ClusterName, LiveCluster>) -> impl Iterator<
         let rights: Vec<&str> = seen.volumes_unseen.iter().map(String::as_str).collect();
         (!rights.is_empty()).then(|| {
             format!(
-                "warning: {name}: the caller may not {}: no volume of an evicted pod is waited for (README, \"Kubernetes\": the role)",
+                "warning: {name}: the caller may not {}: no volume of an evicted pod is waited for (docs/kubernetes.md: the role)",
                 rights.join(", ")
             )
         })
@@ -518,7 +519,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                "warning: a.k8s.foo.bar: the caller may not watch nodes, watch pods: a rollout lists all of them at each look (README, \"Kubernetes\": the role)"
+                "warning: a.k8s.foo.bar: the caller may not watch nodes, watch pods: a rollout lists all of them at each look (docs/kubernetes.md: the role)"
             ]
         );
     }

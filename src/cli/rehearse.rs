@@ -69,10 +69,18 @@ pub(super) fn run(
     tell(output, &format!("\n{}", report::fates_text(&fates)))?;
     if let Some(path) = &command.out {
         let html = report::rehearsal_html(&rehearsal, &ran.progress, &fates)?;
-        std::fs::write(path, html)
-            .map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
+        write(path, &html)?;
+    }
+    if let Some(path) = &command.junit {
+        let junit = report::rehearsal_junit(&rehearsal, &ran.progress, &fates);
+        write(path, &junit)?;
     }
     exit(&ran)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text)
+        .map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))
 }
 
 fn tell(output: &Output, text: &str) -> Result<(), Failure> {

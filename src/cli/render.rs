@@ -30,7 +30,9 @@ pub(super) fn run(
         .out
         .clone()
         .unwrap_or_else(|| arguments.directory.join("rendered"));
-    let named: BTreeSet<&ClusterName> = command.clusters.iter().collect();
+    let selected = select(&fleet, &command.clusters)?;
+    let is_named = !command.clusters.is_empty();
+    let named: BTreeSet<&ClusterName> = selected.iter().filter(|_| is_named).collect();
     let staged = (!command.check).then(|| Staged::below(&folder));
     let remembered = (!command.check).then(|| Remembered::of(&fleet, &folder));
     let job = Job {
@@ -52,8 +54,7 @@ pub(super) fn run(
         let files = one.files.map(|files| (one.warnings, files));
         rendered.extend(files.map(|new| (cluster.name.clone(), new)));
     }
-    let selected = select(&fleet, &command.clusters)?;
-    if command.clusters.is_empty() {
+    if !is_named {
         compared.stale.extend(strangers(&folder, &fleet)?);
     }
     let Some(staged) = staged else {
@@ -200,13 +201,21 @@ impl Compared {
 /// The clusters that were named, all when none was.
 pub(super) fn select(
     fleet: &Fleet,
-    named: &[ClusterName],
+    typed: &[ClusterName],
 ) -> Result<BTreeSet<ClusterName>, Failure> {
-    if named.is_empty() {
+    if typed.is_empty() {
         return Ok(fleet.clusters.keys().cloned().collect());
     }
+    named(fleet, typed)
+}
+
+/// The clusters that were named, none when none was.
+pub(super) fn named(
+    fleet: &Fleet,
+    typed: &[ClusterName],
+) -> Result<BTreeSet<ClusterName>, Failure> {
     let known: BTreeSet<&ClusterName> = fleet.clusters.keys().collect();
-    named
+    typed
         .iter()
         .map(|name| given::meant(&known, name))
         .collect()

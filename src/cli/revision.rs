@@ -184,6 +184,7 @@ fn check_reason(allowed: Option<&str>) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::formats::LogFormat;
 
     /// A store of this kind, and a revision of which one file is not committed.
     fn dirty(kind: CloudKind) -> (tempfile::TempDir, Store, Revision) {
@@ -199,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_real_cloud_refuses_what_is_not_reviewed() {
-        let output = Output::new(true, false);
+        let output = Output::new(true, LogFormat::Text, false);
         let (_dir, store, revision) = dirty(CloudKind::Aws);
         let refused = to_roll(revision.clone(), None, &store, &output).unwrap_err();
         assert_eq!(refused.text, "rendered/ is not up to date: 2 files");
@@ -221,7 +222,12 @@ mod tests {
     #[test]
     fn the_simulated_account_takes_it_with_a_warning() {
         let (_dir, store, revision) = dirty(CloudKind::Local);
-        let rolled = to_roll(revision.clone(), None, &store, &Output::new(true, true));
+        let rolled = to_roll(
+            revision.clone(),
+            None,
+            &store,
+            &Output::new(true, LogFormat::Text, true),
+        );
         assert_eq!(rolled.unwrap(), revision);
     }
 

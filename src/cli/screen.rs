@@ -120,8 +120,8 @@ impl<'a> Screen<'a> {
 
     fn draw(&mut self, lines: &[String]) {
         self.clear();
-        self.output
-            .raw_story(&self.output.announced(&lines.join("\n")));
+        let announced = self.output.announced(&lines.join("\n"));
+        self.output.screen(&announced);
         self.drawn = lines.len();
         self.last = Some(Instant::now());
     }
@@ -129,8 +129,7 @@ impl<'a> Screen<'a> {
     /// Takes the live view away.
     pub(super) fn clear(&mut self) {
         if self.drawn > 0 {
-            self.output
-                .raw_story(&format!("\x1b[{}A\x1b[J", self.drawn));
+            self.output.screen(&format!("\x1b[{}A\x1b[J", self.drawn));
             self.drawn = 0;
         }
     }

@@ -7,15 +7,14 @@ use super::args::{Arguments, GoArguments, StopArguments};
 use super::failure::Failure;
 use super::output::Output;
 use super::who::who;
-use super::{store, world};
-use crate::fleet::closest;
+use super::{given, store, world};
 use crate::model::ClusterName;
 use crate::rollout::Rollout;
 use crate::store::{CloudKind, Stop, Store, StoreError};
 
 pub(super) fn stop(arguments: &Arguments, command: &StopArguments) -> Result<Exit, Failure> {
     let store = store::alone(arguments)?;
-    known(arguments, &store, command.cluster.as_ref())?;
+    let cluster = meant(arguments, &store, command.cluster.as_ref())?;
     let output = output(arguments, &store);
     if command.reason.trim().is_empty() {
         return Err(Failure::new("the reason is empty")
@@ -23,7 +22,7 @@ pub(super) fn stop(arguments: &Arguments, command: &StopArguments) -> Result<Exi
     }
     let since = world::now(&store)?;
     let stop = Stop {
-        cluster: command.cluster.clone(),
+        cluster,
         by: who(),
         since,
         reason: command.reason.trim().to_owned(),
@@ -44,12 +43,14 @@ pub(super) fn stop(arguments: &Arguments, command: &StopArguments) -> Result<Exi
 pub(super) fn go(arguments: &Arguments, command: &GoArguments) -> Result<Exit, Failure> {
     let store = store::alone(arguments)?;
     let output = output(arguments, &store);
-    match store.go(command.cluster.as_ref())? {
+    // As it was typed first: what was stopped can be lifted whatever became of the cluster.
+    let lifted = match store.go(command.cluster.as_ref())? {
+        Some(stop) => Some(stop),
+        None => store.go(meant(arguments, &store, command.cluster.as_ref())?.as_ref())?,
+    };
+    match lifted {
         Some(stop) => output.cloud_result(&format!("lifted: {stop}"))?,
-        None => {
-            known(arguments, &store, command.cluster.as_ref())?;
-            output.cloud_result("nothing was stopped")?;
-        }
+        None => output.cloud_result("nothing was stopped")?,
     }
     let left = store.stops()?;
     left.iter().try_for_each(|stop| {
@@ -90,47 +91,36 @@ pub(super) fn lines(store: &Store) -> Result<String, Failure> {
 
 /// The simulated account announces itself also where it was not named.
 pub(super) fn output(arguments: &Arguments, store: &Store) -> Output {
-    Output::new(arguments.quiet, store.kind() == CloudKind::Local)
+    let is_simulated = store.kind() == CloudKind::Local;
+    Output::new(arguments.quiet, arguments.log_format, is_simulated)
 }
 
-/// A stop of an unknown cluster would stop nothing. Known is what the store knows, and what the fleet's folder has a file for:
+/// The cluster that is meant. A stop of an unknown one would stop nothing. Known is what the store knows, and what the fleet's folder has a file for:
 /// neither has to be free of faults.
-fn known(
+fn meant(
     arguments: &Arguments,
     store: &Store,
     cluster: Option<&ClusterName>,
-) -> Result<(), Failure> {
-    let Some(wanted) = cluster else {
-        return Ok(());
+) -> Result<Option<ClusterName>, Failure> {
+    let Some(typed) = cluster else {
+        return Ok(None);
     };
-    let Some(mut names) = of_store(store) else {
-        // What the store knows cannot be read: the brake has to work all the same.
-        return Ok(());
-    };
-    let files = std::fs::read_dir(arguments.directory.join("clusters"));
-    let files = files.into_iter().flatten().flatten();
-    names.extend(files.filter_map(|entry| {
-        let name = entry.file_name().into_string().ok()?;
-        Some(name.strip_suffix(".yaml")?.to_owned())
-    }));
-    if names.contains(wanted.as_str()) {
-        return Ok(());
+    let of_store = of_store(store);
+    // What the store knows cannot be read: the brake has to work all the same.
+    let is_store_silent = of_store.is_none();
+    let of_files = given::of_files(&arguments.directory);
+    let names: BTreeSet<ClusterName> = of_store.into_iter().flatten().chain(of_files).collect();
+    match given::meant(&names.iter().collect(), typed) {
+        Err(_) if is_store_silent => Ok(Some(typed.clone())),
+        found => found.map(Some),
     }
-    let near = closest(wanted.as_str(), names.iter().map(String::as_str));
-    Err(Failure::new(format!("the fleet has no cluster `{wanted}`"))
-        .hints(near.map(|near| format!("did you mean `{near}`?"))))
 }
 
-fn of_store(store: &Store) -> Option<BTreeSet<String>> {
-    let mut names: BTreeSet<String> = store
-        .baselines()
-        .ok()?
-        .keys()
-        .map(ToString::to_string)
-        .collect();
+fn of_store(store: &Store) -> Option<BTreeSet<ClusterName>> {
+    let mut names: BTreeSet<ClusterName> = store.baselines().ok()?.into_keys().collect();
     for id in store.perhaps_unfinished().ok()? {
         let (rollout, _) = store.rollout(&id).ok()?;
-        names.extend(rollout.clusters().map(|run| run.cluster.to_string()));
+        names.extend(rollout.clusters().map(|run| run.cluster.clone()));
     }
     Some(names)
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
+use super::blocking::blocking_lines;
 use super::revision::revision_line;
 use super::standing::standing;
 use super::style::{Style, Tone};
 use super::wording::{clock, count, list, plain};
 use super::work;
-use crate::lint::{Date, Finding, RuleId, Severity};
+use crate::lint::Finding;
 use crate::model::{ClusterName, DryRun, LeaseState, Owner, Revision, Timestamp, short_commit};
 use crate::plan::Orphan;
 use crate::plan::room::WaveOutlook;
@@ -54,9 +55,7 @@ pub fn around_text(around: Around<'_>, style: Style) -> String {
         .map(|u| under_way_line(*u, style))
         .collect();
     out.extend(around.orphans.iter().map(|o| orphan_line(o, style)));
-    let head = style.paint(Tone::Bad, "lint blocks a rollout:");
-    let faults = faults(around.blocking);
-    out.extend(faults.iter().map(|fault| format!("{head} {fault}")));
+    out.extend(blocking_lines(around.blocking, style));
     lines(&out)
 }
 
@@ -124,56 +123,6 @@ pub(super) fn around_json(around: Around<'_>) -> [(&'static str, Json); 6] {
         ("blocked_by_lint", json!(around.blocking)),
         ("kops_dry_runs", json!(around.dry_runs)),
     ]
-}
-
-/// Why a rollout does not begin.
-pub fn blocked_by_lint(findings: &[Finding]) -> String {
-    let faults = faults(findings);
-    format!(
-        "lint does not let this be rolled out: {}",
-        faults.join("; ")
-    )
-}
-
-/// A fault: how severe, of which rule, what, and when its waiver ended.
-type Fault<'f> = (Severity, RuleId, &'f str, Option<Date>);
-
-/// Each fault once, with the first places where it was found.
-fn faults(findings: &[Finding]) -> Vec<String> {
-    /// Places that are named.
-    const NAMED: usize = 3;
-    let mut places: BTreeMap<Fault<'_>, Vec<String>> = BTreeMap::new();
-    for finding in findings {
-        let Finding {
-            cluster,
-            others: _,
-            pos: _,
-            rule,
-            severity,
-            subject,
-            what,
-            waiver_ended,
-        } = finding;
-        let found = places
-            .entry((*severity, *rule, what, *waiver_ended))
-            .or_default();
-        found.push(if *subject == format!("Cluster/{cluster}") {
-            cluster.to_string()
-        } else {
-            format!("{} of {cluster}", plain(subject))
-        });
-    }
-    let fault = |((severity, rule, what, ended), places): (Fault<'_>, Vec<String>)| {
-        let ended = ended.map_or(String::new(), |day| format!(" (its waiver ended on {day})"));
-        format!(
-            "{rule} {}: {}: {}{ended}",
-            severity.as_str(),
-            plain(what),
-            list(places, NAMED)
-        )
-    };
-    // The worst first.
-    places.into_iter().rev().map(fault).collect()
 }
 
 fn lines(lines: &[String]) -> String {

@@ -1,7 +1,9 @@
-//! Plans, findings, drift and rollouts as JUnit, for the test page of a pipeline: a suite a cluster, a case a group, gate or finding. Decides nothing.
+//! Plans, findings, drift, rollouts and rehearsals as JUnit, for the test page of a pipeline: a suite a cluster, a case a group, gate or finding. Decides nothing.
 //!
 //! What only differs is no failure; what is blocked, failed, stuck or drifted is. What was not looked at is skipped, never passed.
-//! Source of the form: Jenkins' JUnit plugin and its schema (`jenkins-junit.xsd`).
+//! Source of the form: what Jenkins' JUnit plugin reads, and the schema of its xUnit plugin (`junit-10.xsd`).
+
+mod rehearsal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,6 +11,8 @@ use std::time::Duration;
 use quick_junit::{
     NonSuccessKind, Report as Suites, TestCase, TestCaseStatus, TestSuite, XmlString,
 };
+
+pub use rehearsal::rehearsal_junit;
 
 use super::drift::{DriftFound, DriftOf, item_text};
 use super::fold::{folds, stage_index};
@@ -182,6 +186,12 @@ fn drift_cases(of: &DriftOf<'_>, fails: &impl Fn(DriftClass) -> bool) -> Vec<Tes
 
 /// A rollout as its records tell it: groups, with the time they took, and gates with what they said.
 pub fn rollout_junit(rollout: &Rollout, progress: &Progress, records: &[Record]) -> String {
+    let suites = rollout_suites(rollout, progress, records);
+    written("kfleet rollout", suites.into_iter())
+}
+
+/// A suite for each cluster of a rollout.
+fn rollout_suites(rollout: &Rollout, progress: &Progress, records: &[Record]) -> Vec<TestSuite> {
     let told = Told::of(records);
     let suites = rollout.clusters().map(|run| {
         let mut suite = TestSuite::new(run.cluster.as_str());
@@ -207,7 +217,7 @@ pub fn rollout_junit(rollout: &Rollout, progress: &Progress, records: &[Record])
     if let Some(first) = all.first_mut() {
         first.add_property(("rollout", rollout.id.as_str()));
     }
-    written("kfleet rollout", all.into_iter())
+    all
 }
 
 /// What records say beside the state that they end in.
@@ -365,5 +375,20 @@ fn skipped(mut case: TestCase, why: &str) -> TestCase {
 fn written(name: &str, suites: impl Iterator<Item = TestSuite>) -> String {
     let mut report = Suites::new(name);
     report.add_test_suites(suites);
-    report.to_string().unwrap_or_default()
+    as_jenkins_takes_it(&report.to_string().unwrap_or_default())
+}
+
+/// The sum of what was skipped is an attribute that only suites have. Source: Jenkins' xUnit plugin, `junit-10.xsd`, which refuses files with others.
+fn as_jenkins_takes_it(xml: &str) -> String {
+    const ATTRIBUTE: &str = " skipped=\"";
+    let end_of_root = |at: usize| Some(at + xml.get(at..)?.find('>')?);
+    let root = xml.find("<testsuites").and_then(end_of_root).unwrap_or(0);
+    let Some(((before, sum), rest)) = xml
+        .split_at_checked(root)
+        .and_then(|(head, rest)| Some((head.split_once(ATTRIBUTE)?, rest)))
+    else {
+        return xml.to_owned();
+    };
+    let after = sum.split_once('"').map_or("", |(_, after)| after);
+    format!("{before}{after}{rest}")
 }

@@ -2,6 +2,7 @@
 
 mod around;
 mod beside;
+mod blocking;
 mod breach;
 mod diff;
 mod doctor;
@@ -46,10 +47,10 @@ mod wording;
 mod work;
 
 pub use around::{
-    Around, UnderWay, around_markdown, around_text, blocked_by_lint, dry_runs_text, made_of_text,
-    under_way_text,
+    Around, UnderWay, around_markdown, around_text, dry_runs_text, made_of_text, under_way_text,
 };
 pub use beside::Beside;
+pub use blocking::blocked_by_lint;
 pub use breach::breach_text;
 pub use diff::{Compared, diff_json, diff_markdown, diff_text, unreached_line};
 pub use doctor::{CheckState, DoctorCheck, doctor_json, doctor_text};
@@ -63,18 +64,18 @@ pub use freezes::freezes_text;
 pub use history::{history_text, rollout_summary};
 pub use hooks::{outputs_text, printed_text};
 pub use html::{HtmlError, plan_html, rehearsal_html, rollout_html};
-pub use junit::{drift_junit, lint_junit, plan_junit, rollout_junit};
+pub use junit::{drift_junit, lint_junit, plan_junit, rehearsal_junit, rollout_junit};
 pub use lint::{
     LintPlace, LintPlaces, lint_json, lint_sarif, lint_shown, lint_text, rule_text, rules_text,
 };
 pub use markdown::{MARKDOWN_LIMIT, plan_markdown};
 pub use migration::{Alike, TemplateOutcome, migration_text};
 pub use note::drain_blocker_text;
-pub use notice::{drift_notice_body, notice_body};
+pub use notice::{drift_notice_body, notice_body, test_notice_body, webhooks_text};
 pub use plan_file::{PlanFileError, plan_from_json, plan_json, whole_plan_json};
 pub use plan_text::plan_text;
 pub use policy::{PolicyFacts, iam_policy};
-pub use progress::{progress_lines, still_waiting_line, waiting_lines};
+pub use progress::{looking_line, progress_lines, still_waiting_line, waiting_lines};
 pub use reason::{RESUME, advice_text, finding_text, ground_text, reason_text, symptom_text};
 pub use rehearsal::{Fate, Rehearsal, Runs, fates_text, rehearsal_text, runs_text};
 pub use remark::{asides_text, warned_text};

@@ -6,7 +6,7 @@ use super::event::event_line;
 use super::reason::RESUME;
 use super::status::approve_command;
 use super::wording::{count, list, plain};
-use crate::fleet::{NotifyEvent, NotifyForm};
+use crate::fleet::{NotifyEvent, NotifyForm, NotifyRule};
 use crate::model::{ClusterName, Timestamp};
 use crate::rollout::{Notice, Rollout};
 
@@ -107,6 +107,65 @@ pub fn drift_notice_body(
             escape(&message)
         )),
     }
+}
+
+/// What a webhook is told to see whether it can be told anything: that it is a try.
+pub fn test_notice_body(rule: &NotifyRule, by: &str, at: Timestamp) -> String {
+    let message = format!(
+        "a test of notify rule `{}`, sent by {}: nothing has happened, and nobody need act",
+        plain(&rule.name),
+        plain(by)
+    );
+    match rule.form {
+        NotifyForm::Json => json!({
+            "version": NOTICE_VERSION,
+            "event": "test",
+            "rule": rule.name,
+            "at": at,
+            "message": message,
+        })
+        .to_string(),
+        NotifyForm::Slack => text(format!("*test*\n{}", escape(&message))),
+    }
+}
+
+/// Who is told what: a line for each rule. `is_set`: whether the variable with its address holds something.
+pub fn webhooks_text(rules: &[NotifyRule], is_set: impl Fn(&NotifyRule) -> bool) -> String {
+    let line = |rule: &NotifyRule| {
+        let NotifyRule {
+            name,
+            url,
+            form,
+            events,
+            stages,
+            timeout: _,
+        } = rule;
+        let told = if events.is_empty() {
+            "everything".to_owned()
+        } else {
+            list(events.iter().map(|event| words(*event)), usize::MAX)
+        };
+        let of = if stages.is_empty() {
+            String::new()
+        } else {
+            format!(" of stage {}", list(stages, usize::MAX))
+        };
+        let form = match form {
+            NotifyForm::Slack => "slack",
+            NotifyForm::Json => "json",
+        };
+        let address = if is_set(rule) {
+            "is set"
+        } else {
+            "is not set: nobody is told"
+        };
+        format!(
+            "{} ({form}): {told}{of}; {} {address}\n",
+            plain(name),
+            url.env
+        )
+    };
+    rules.iter().map(line).collect()
 }
 
 fn text(text: String) -> String {

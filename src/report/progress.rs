@@ -3,7 +3,7 @@
 use super::reason::reason_text;
 use super::wording::{clock, count, cut, group, plain, span};
 use super::work::{self, Position};
-use crate::model::{AsgName, ClusterName, Timestamp};
+use crate::model::{AsgName, ClusterName, Span, Timestamp};
 use crate::rollout::{
     Direction, GroupProgress, GroupTask, Progress, Rollout, StageRun, Waiting, WaveRun,
 };
@@ -38,13 +38,10 @@ pub fn progress_lines(
                 .into_iter()
                 .partition(|w| is_about(w, &run.cluster, &task.asg));
             rest = others;
-            work.push(group_line(&run.cluster, task, group, &mine, progress, now));
+            work.push(group_line(&run.cluster, task, group, &mine, progress, now).fit(width));
         }
     }
-    work.extend(
-        rest.iter()
-            .map(|w| format!("  {}{}", subject(w), reason(w, now))),
-    );
+    work.extend(rest.iter().map(|w| wait_line(w, now).fit(width)));
     let all = work.len();
     let shown = if all < LINES { all } else { LINES - 2 };
     lines.extend(work.into_iter().take(shown));
@@ -52,6 +49,84 @@ pub fn progress_lines(
         lines.push(format!("  … and {}", count(all - shown, "more line")));
     }
     lines.iter().map(|l| cut(l, width)).collect()
+}
+
+/// How far a look at clusters is. `nodes`: of how many of them the nodes are known, and for how long that is being asked; none: the groups are being
+/// read.
+pub fn looking_line(clusters: usize, nodes: Option<(usize, Span)>, taken: Span) -> String {
+    let what = count(clusters, "cluster");
+    let Some((done, asked)) = nodes else {
+        return format!("reading the groups of {what}, {} so far", span(taken));
+    };
+    let left = clusters.saturating_sub(done);
+    let each = i64::try_from(done).ok().filter(|done| *done > 0);
+    let left = each
+        .zip(i64::try_from(left).ok())
+        .map(|(done, left)| Span::from_millis(asked.millis().saturating_mul(left) / done))
+        .map(|left| format!(", about {} left", span(left)));
+    format!(
+        "reading the nodes of {what}: {done} of {clusters} done, {} so far{}",
+        span(taken),
+        left.unwrap_or_default()
+    )
+}
+
+/// A line of the live view, in the parts of which some give way where it is too long.
+struct LiveLine {
+    cluster: Option<ClusterName>,
+    group: String,
+    /// How far it is, the most telling first.
+    counts: Vec<String>,
+    /// What is waited for: of that the end tells most.
+    last: String,
+}
+
+impl LiveLine {
+    /// At most so many characters: first the cluster is called by the first label of its name, then counts go but the first, then the beginning of what
+    /// is waited for.
+    fn fit(&self, width: usize) -> String {
+        let full = self.written(false, usize::MAX, &self.last);
+        let short = || self.written(true, usize::MAX, &self.last);
+        let fewer = || self.written(true, 1, &self.last);
+        let fits = |line: &String| line.chars().count() <= width;
+        if fits(&full) {
+            return full;
+        }
+        if let Some(line) = [short(), fewer()].into_iter().find(fits) {
+            return line;
+        }
+        let head = self.written(true, 1, "").chars().count();
+        let room = width.saturating_sub(head + 1);
+        let skipped = self.last.chars().count().saturating_sub(room);
+        let tail: String = self.last.chars().skip(skipped).collect();
+        cut(&self.written(true, 1, &format!("…{tail}")), width)
+    }
+
+    fn written(&self, is_short: bool, counts: usize, last: &str) -> String {
+        let LiveLine {
+            cluster,
+            group,
+            counts: all,
+            last: _,
+        } = self;
+        let cluster = cluster.as_ref().map(ToString::to_string);
+        let cluster = cluster.map(|name| match name.split_once('.') {
+            Some((label, _)) if is_short => format!("{label}…"),
+            Some(_) | None => name,
+        });
+        let names: Vec<&str> = [cluster.as_deref(), Some(group.as_str())]
+            .into_iter()
+            .flatten()
+            .filter(|name| !name.is_empty())
+            .collect();
+        let head = if names.is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", names.join(" "))
+        };
+        let shown: Vec<&str> = all.iter().take(counts).map(String::as_str).collect();
+        format!("  {head}{}{last}", shown.join(", "))
+    }
 }
 
 /// Waits in one telling of a pipeline.
@@ -154,7 +229,7 @@ fn group_line(
     waits: &[&Waiting],
     all: &Progress,
     now: Timestamp,
-) -> String {
+) -> LiveLine {
     let counts = work::group_counts(task, progress, &all.direction);
     let eta = work::eta(progress, now).map_or("-".to_owned(), span);
     let waits: Vec<String> = waits.iter().map(|w| reason(w, now)).collect();
@@ -163,10 +238,23 @@ fn group_line(
     } else {
         format!("; {}", waits.join("; "))
     };
-    format!(
-        "  {cluster} {}: {counts}, eta {eta}{waits}",
-        group(&task.asg, cluster)
-    )
+    LiveLine {
+        cluster: Some(cluster.clone()),
+        group: group(&task.asg, cluster).to_owned(),
+        counts: counts.split(", ").map(str::to_owned).collect(),
+        last: format!(", eta {eta}{waits}"),
+    }
+}
+
+fn wait_line(waiting: &Waiting, now: Timestamp) -> LiveLine {
+    let (cluster, asg) = (waiting.cluster.as_ref(), waiting.group.as_ref());
+    let group = cluster.zip(asg).map(|(cluster, asg)| group(asg, cluster));
+    LiveLine {
+        cluster: cluster.cloned(),
+        group: group.unwrap_or_default().to_owned(),
+        counts: Vec::new(),
+        last: reason(waiting, now),
+    }
 }
 
 fn is_about(waiting: &Waiting, cluster: &ClusterName, asg: &AsgName) -> bool {

@@ -44,16 +44,16 @@ pub(super) fn smallest_role() -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// What is printed, and what the README prints, is what is asked for: nothing is missing in it, and nothing is too much.
+    /// What is printed, and what docs/kubernetes.md prints, is what is asked for: nothing is missing in it, and nothing is too much.
     #[test]
-    fn the_readme_prints_the_smallest_role() {
-        let readme = include_str!("../../README.md");
-        let mut text = readme
+    fn the_page_prints_the_smallest_role() {
+        let page = include_str!("../../docs/kubernetes.md");
+        let mut text = page
             .split("```yaml")
             .filter_map(|block| block.split("```").next());
         let found = text
             .find(|block| block.contains("kind: ClusterRole\n"))
-            .expect("the README prints a ClusterRole");
+            .expect("the page prints a ClusterRole");
         let sorted = |lines: Vec<&str>| {
             let mut lines: Vec<String> = lines.into_iter().map(str::to_owned).collect();
             lines.sort();

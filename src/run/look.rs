@@ -1,6 +1,7 @@
 //! One look at the world: groups from the cloud, nodes from the clusters, put together. Judges nothing.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::fence::place;
 use super::room::add_room;
@@ -11,12 +12,37 @@ use crate::model::{AsgName, ClusterName, Gap, Live, Versions};
 use crate::nodes::NodeApi;
 use crate::rollout::{ClusterRun, of_this_cluster};
 
+/// How far a look is, for who waits for it.
+#[derive(Debug, Default)]
+pub struct LookProgress {
+    has_groups: AtomicBool,
+    nodes: AtomicUsize,
+}
+
+impl LookProgress {
+    /// Of how many clusters the nodes were asked for; none: the groups are being read.
+    pub fn nodes(&self) -> Option<usize> {
+        self.has_groups
+            .load(Ordering::Relaxed)
+            .then(|| self.nodes.load(Ordering::Relaxed))
+    }
+
+    fn begin_nodes(&self) {
+        self.nodes.store(0, Ordering::Relaxed);
+        self.has_groups.store(true, Ordering::Relaxed);
+    }
+
+    fn add_cluster(&self) {
+        self.nodes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// The live state of these clusters, nodes among it.
 ///
 /// # Errors
 /// When the cloud gave no answer at all; what it could not read in part is a gap of its cluster.
 pub async fn look<W: Cloud + NodeApi>(world: &W, places: &[Place]) -> Result<Live, CloudError> {
-    look_beside(world, places, &[]).await
+    look_beside(world, places, &[], &LookProgress::default()).await
 }
 
 /// As [`look`]; of the clusters in `beside` the groups alone.
@@ -24,6 +50,7 @@ async fn look_beside<W: Cloud + NodeApi>(
     world: &W,
     places: &[Place],
     beside: &[Place],
+    progress: &LookProgress,
 ) -> Result<Live, CloudError> {
     let others = beside.iter().filter(|place| !places.contains(place));
     let all: Vec<Place> = places.iter().chain(others).cloned().collect();
@@ -32,7 +59,12 @@ async fn look_beside<W: Cloud + NodeApi>(
         .iter()
         .filter(|place| live.clusters.contains_key(&place.cluster))
         .collect();
-    let asked = found.iter().map(|place| world.nodes(&place.cluster));
+    progress.begin_nodes();
+    let asked = found.iter().map(|place| async {
+        let nodes = world.nodes(&place.cluster).await;
+        progress.add_cluster();
+        nodes
+    });
     let nodes = together(MAX_CLUSTERS, asked).await;
     for (place, nodes) in found.into_iter().zip(nodes) {
         if let Some(cluster) = live.clusters.get_mut(&place.cluster) {
@@ -52,9 +84,10 @@ pub async fn look_for<W: Cloud + NodeApi>(
     world: &W,
     places: &[Place],
     expected: &[(ClusterName, BTreeSet<AsgName>)],
+    progress: &LookProgress,
 ) -> Result<Live, CloudError> {
     const LOOKS: usize = 4;
-    let mut live = look(world, places).await?;
+    let mut live = look_beside(world, places, &[], progress).await?;
     let mut missing = missing(&live, expected);
     for _ in 1..LOOKS {
         let doubtful: Vec<Place> = places
@@ -115,9 +148,10 @@ pub(super) async fn look_with<W: Cloud + NodeApi>(
     let beside: Vec<Place> = rooms.iter().map(|run| place(run)).collect();
     let asked = needed.iter().map(|(place, of)| world.gone(place, of));
     let gone = together(MAX_CLUSTERS, asked).await;
-    let mut live = look_beside(world, places, &beside).await?;
+    let progress = LookProgress::default();
+    let mut live = look_beside(world, places, &beside, &progress).await?;
     if !missing(&live, expected).is_empty() {
-        live = look_beside(world, places, &beside).await?;
+        live = look_beside(world, places, &beside, &progress).await?;
     }
     for ((place, _), gone) in needed.iter().zip(gone) {
         let gone = gone?;

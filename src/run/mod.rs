@@ -45,8 +45,10 @@ pub use documents::{DocumentStore, documents};
 pub use fence::fence;
 pub use hook_command::is_on_path;
 pub use hook_drive::{HookDrive, HookRunning, Kubeconfigs};
-pub use look::{look, look_for};
-pub use notify::{Notifier, NotifyDelivered, NotifyFault, NotifyLeft, NotifyMessage};
+pub use look::{LookProgress, look, look_for};
+pub use notify::{
+    Notifier, NotifyDelivered, NotifyFault, NotifyLeft, NotifyMessage, WebhookAnswer, try_webhook,
+};
 pub use outcome::{Drive, Outcome, RunError, Signal};
 pub use rehearsal::{Rehearsed, rehearse};
 pub(crate) use together::{MAX_CLUSTERS, together};

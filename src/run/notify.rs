@@ -16,6 +16,13 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// The pause when the process is about to end.
 const LAST_PAUSE: Duration = Duration::from_millis(500);
 
+/// Bytes of an answer that are read when a webhook is tried.
+#[cfg(feature = "http")]
+const MOST_SAID: usize = 4096;
+/// Characters of it that are shown.
+#[cfg(feature = "http")]
+const MOST_SHOWN: usize = 200;
+
 /// Looks an environment variable up.
 type Environment = fn(&str) -> Option<String>;
 
@@ -91,6 +98,42 @@ pub struct NotifyLeft {
     pub messages: usize,
     /// What went wrong last.
     pub why: NotifyFault,
+}
+
+/// What a webhook said to a message that was only a try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The beginning of what came with it, on one line; none: nothing came, or it repeats what the address is made of.
+    pub said: Option<String>,
+}
+
+impl WebhookAnswer {
+    /// Whether the message was taken.
+    pub fn is_taken(&self) -> bool {
+        (200..=299).contains(&self.status)
+    }
+}
+
+impl std::fmt::Display for WebhookAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let WebhookAnswer { status, said } = self;
+        write!(f, "it answers {status}")?;
+        said.iter().try_for_each(|said| write!(f, ": {said}"))
+    }
+}
+
+/// Sends one message to a webhook, once, and says what it answered.
+///
+/// # Errors
+/// When no answer came about.
+pub async fn try_webhook(
+    rule: &NotifyRule,
+    body: &str,
+    environment: Environment,
+) -> Result<WebhookAnswer, NotifyFault> {
+    Webhook::of(rule, environment)?.ask(body).await
 }
 
 /// The webhooks of a fleet. Dropping it stops telling.
@@ -308,13 +351,35 @@ impl Webhook {
     }
 
     async fn post(&self, body: &str) -> Result<(), NotifyFault> {
+        match self.send(body).await?.status().as_u16() {
+            200..=299 => Ok(()),
+            status => Err(NotifyFault::Answers(status)),
+        }
+    }
+
+    async fn ask(&self, body: &str) -> Result<WebhookAnswer, NotifyFault> {
+        let mut response = self.send(body).await?;
+        let status = response.status().as_u16();
+        let mut held = Vec::new();
+        while held.len() < MOST_SAID
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            held.extend_from_slice(&chunk);
+        }
+        Ok(WebhookAnswer {
+            status,
+            said: without_address(&String::from_utf8_lossy(&held), &self.url),
+        })
+    }
+
+    async fn send(&self, body: &str) -> Result<reqwest::Response, NotifyFault> {
         let request = self
             .client
             .post(self.url.clone())
             .header(reqwest::header::CONTENT_TYPE, "application/json")
             .body(body.to_owned());
         // The error's own text holds the address: only its kind is said.
-        let response = request.send().await.map_err(|e| {
+        request.send().await.map_err(|e| {
             if e.is_timeout() {
                 NotifyFault::Late
             } else if e.is_connect() {
@@ -322,16 +387,31 @@ impl Webhook {
             } else {
                 NotifyFault::BreaksOff
             }
-        })?;
-        match response.status().as_u16() {
-            200..=299 => Ok(()),
-            status => Err(NotifyFault::Answers(status)),
-        }
+        })
     }
+}
+
+/// The beginning of an answer, unless it repeats a part of the address.
+#[cfg(feature = "http")]
+fn without_address(text: &str, url: &reqwest::Url) -> Option<String> {
+    /// Shorter parts, such as `v1`, are in many texts and are no secret.
+    const TELLING: usize = 4;
+    let segments = url.path_segments().into_iter().flatten();
+    let parts = segments.chain(url.host_str()).chain(url.query());
+    let parts = parts.chain([url.username(), url.password().unwrap_or_default()]);
+    let mut telling = parts.filter(|part| part.len() >= TELLING);
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    let is_secret = telling.any(|part| text.contains(part));
+    let shown = line.chars().filter(|c| !c.is_control()).take(MOST_SHOWN);
+    (!is_secret).then(|| shown.collect())
 }
 
 #[cfg(not(feature = "http"))]
 impl Webhook {
+    async fn ask(&self, _body: &str) -> Result<WebhookAnswer, NotifyFault> {
+        std::future::ready(Err(NotifyFault::NoHttp)).await
+    }
+
     fn of(rule: &NotifyRule, environment: Environment) -> Result<Webhook, NotifyFault> {
         let variable = rule.url.env.clone();
         match environment(&rule.url.env) {

@@ -1,4 +1,4 @@
-//! What the README says of template functions is what they do: every example of its table is rendered.
+//! What docs/templates.md says of template functions is what they do: every example of its table is rendered.
 #![allow(clippy::expect_used, reason = "a test says what it needs")]
 
 use std::fs;
@@ -31,7 +31,7 @@ fn examples(readme: &str) -> Vec<(String, String)> {
 
 #[test]
 fn the_examples_of_functions_are_true() {
-    let examples = examples(include_str!("../../README.md"));
+    let examples = examples(include_str!("../../docs/templates.md"));
     assert!(
         examples.len() > 40,
         "only {} examples found",
@@ -75,9 +75,7 @@ fn the_examples_of_functions_are_true() {
             Err(error) => error.to_string(),
         };
         if got != expected.replace("\\n", "\n") {
-            wrong.push_str(&format!(
-                "{example}\n  README: {expected}\n  really: {got}\n"
-            ));
+            wrong.push_str(&format!("{example}\n  page: {expected}\n  really: {got}\n"));
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

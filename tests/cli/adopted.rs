@@ -47,7 +47,7 @@ fn what_no_node_will_show_is_acknowledged_by_name() {
         "waiting to be seen: Cluster/staging-acme.k8s.foo.bar",
     ]);
     acknowledge(&[acme, "nobody.k8s.foo.bar"], "Cluster", "why")
-        .refuses(&["nobody.k8s.foo.bar: no rollout of it was verified yet"]);
+        .refuses(&["the fleet has no cluster `nobody.k8s.foo.bar`"]);
     let same = |path: &std::path::PathBuf, _: &mut Vec<u8>| path.starts_with(".kfleet/baselines");
     let (mut before, mut after) = (before, bed.tree());
     before.retain(same);

@@ -219,11 +219,11 @@ fn a_page_that_says_what_is_not_printed_is_found() {
     }
 }
 
-/// The part of the README's tour that upgrades Kubernetes, on the bundled fleet.
+/// The part of the tutorial that upgrades Kubernetes, on the bundled fleet.
 #[test]
 fn the_tour_upgrades_kubernetes() {
     let bed = crate::bed::Bed::new();
-    let page = include_str!("../../README.md");
+    let page = include_str!("../../docs/tutorial.md");
     let (_, tour) = page.split_once("**6. Upgrade Kubernetes.**").unwrap();
     let (tour, _) = tour.split_once("\n## ").unwrap();
     let all = commands(tour);
@@ -233,4 +233,33 @@ fn the_tour_upgrades_kubernetes() {
         assert_eq!(ended, Some(command.code), "{}\n{said}", command.line);
         prints(&command, &said);
     }
+}
+
+/// Links of a page that lead into the repository.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.contains("://") && !target.starts_with('#'))
+}
+
+#[test]
+fn every_link_of_the_pages_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec![root.join("README.md")];
+    let entries = fs::read_dir(root.join("docs")).unwrap();
+    pages.extend(entries.map(|entry| entry.unwrap().path()));
+    pages.retain(|path| path.extension().is_some_and(|e| e == "md"));
+    let mut seen = 0;
+    for page in &pages {
+        let text = fs::read_to_string(page).unwrap();
+        for link in links(&text) {
+            let path = link.split('#').next().unwrap();
+            let target = page.parent().unwrap().join(path);
+            assert!(target.exists(), "{}: nothing is at {link}", page.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 60, "{seen}");
 }

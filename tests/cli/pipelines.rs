@@ -130,6 +130,12 @@ fn the_jenkinsfile_rolls_out() {
     assert!(lines.len() >= 12, "{lines:#?}");
     let ended = run(bed.dir(), &lines);
     assert_eq!(ended["kfleet rollout start --plan plan.json"].0, 3);
+    // An approver is shown which plan, and how much it changes.
+    let counts = ended
+        .iter()
+        .find(|(line, _)| line.contains("grep \"^|\" plan.md"));
+    let (_, (_, counts)) = counts.unwrap();
+    assert!(counts.contains("| prod | 3 of 3 | - | 36 |"), "{counts}");
     approved(&bed);
     for file in [
         "lint.xml",
@@ -143,6 +149,64 @@ fn the_jenkinsfile_rolls_out() {
         assert_eq!(report.failures + report.errors, 0, "{file}: {text}");
         assert!(report.tests > 0, "{file}");
     }
+}
+
+/// The one stage that waits for a person holds no executor, names the plan and its counts, and keeps who answered for the journal; credentials begin
+/// only after it.
+#[test]
+fn the_approval_of_the_jenkinsfile_is_bound_to_the_plan() {
+    let text = include_str!("../../Jenkinsfile");
+    let stages: Vec<&str> = text.split("    stage('").skip(1).collect();
+    let of = |name: &str| {
+        stages
+            .iter()
+            .position(|stage| stage.starts_with(name))
+            .unwrap()
+    };
+    let (approval, prod) = (stages[of("Approval")], stages[of("Prod")]);
+    assert!(of("Approval") + 1 == of("Prod") && of("Staging") < of("Approval"));
+    assert!(!approval.contains("agent any") && approval.contains("env.APPROVER = input("));
+    for part in [
+        "${env.PLAN}",
+        "${env.COUNTS}",
+        "submitterParameter: 'APPROVER'",
+    ] {
+        assert!(approval.contains(part), "no {part} in {approval}");
+    }
+    assert!(prod.contains("KFLEET_USER = \"${env.APPROVER}\""));
+    assert!(prod.contains("rollout approve prod --plan \"$PLAN\""));
+    assert!(!approval.contains("withAWS") && prod.contains("withAWS"));
+    assert!(!text.contains("sed "));
+}
+
+/// A parser of Groovy reads it, where one is there: `KFLEET_GROOVY` is the folder of its jars.
+#[test]
+fn groovy_parses_the_jenkinsfiles() {
+    let Ok(jars) = std::env::var("KFLEET_GROOVY") else {
+        println!("skipped: KFLEET_GROOVY names no folder with Groovy's jars");
+        return;
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let script = "args.each { new GroovyShell().parse(new File(it)) }";
+    let read = Command::new("java")
+        .args([
+            "-cp",
+            &format!("{jars}/*"),
+            "groovy.ui.GroovyMain",
+            "-e",
+            script,
+        ])
+        .args([
+            root.join("Jenkinsfile"),
+            root.join("docs/pipelines/Jenkinsfile.shards"),
+        ])
+        .output()
+        .unwrap();
+    assert!(
+        read.status.success(),
+        "{}",
+        String::from_utf8_lossy(&read.stderr)
+    );
 }
 
 #[test]

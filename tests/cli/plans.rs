@@ -165,6 +165,65 @@ fn a_finding_of_lint_blocks_a_rollout_until_it_is_waived() {
     bed.run("plan").ends(2);
 }
 
+/// A fleet with very many findings still gets a plan that can be read.
+#[test]
+fn very_many_blocking_findings_are_counted_by_rule() {
+    let bed = Bed::with_new_image();
+    let fleet = bed.read("fleet.yaml");
+    let unwaived = fleet.replace("until: 2027-12-31", "until: 2024-12-31");
+    bed.write(
+        "fleet.yaml",
+        &unwaived.replace("  block: error\n", "  block: note\n"),
+    );
+    bed.change(
+        "vars/prod-acme.k8s.foo.bar.yaml",
+        "{min: 2, max: 80}",
+        "{min: 7, max: 80}",
+    );
+    let lines = |said: &str| -> Vec<String> {
+        let lines = said
+            .lines()
+            .filter(|line| line.contains("lint blocks a rollout: "));
+        lines.map(str::to_owned).collect()
+    };
+    let (short, full) = (
+        bed.run("plan").ends(2).out,
+        bed.run("plan --verbose").ends(2).out,
+    );
+    let (short, full) = (lines(&short), lines(&full));
+    let is_counted = |line: &String| line.ends_with("L05 warning: 1 more finding in 1 cluster");
+    assert_eq!(
+        short.iter().filter(|line| is_counted(line)).count(),
+        1,
+        "{short:#?}"
+    );
+    assert!(!full.iter().any(is_counted), "{full:#?}");
+    let last_of_l05 = |lines: &[String]| {
+        lines
+            .iter()
+            .any(|line| line.contains("is spot with minSize 7: "))
+    };
+    assert!(
+        last_of_l05(&full) != last_of_l05(&short),
+        "{short:#?}\n{full:#?}"
+    );
+    let last = short.last().unwrap();
+    assert!(
+        last.contains(" findings in all, of ")
+            && last.ends_with("`kfleet lint` shows each of them"),
+        "{short:#?}"
+    );
+    let json: Value = serde_json::from_str(&bed.run("plan --format json").ends(2).out).unwrap();
+    let all = json["blocked_by_lint"].as_array().unwrap().len();
+    assert!(last.contains(&format!("{all} findings in all")), "{last}");
+    let said = bed.run("rollout start --auto-approve").ends(1);
+    assert!(
+        said.err.len() < 6_000 && said.err.contains("findings in all"),
+        "{}",
+        said.err
+    );
+}
+
 /// "Nothing in the way" and "nobody looked" are two things, and a pipeline may insist on the look.
 #[test]
 fn a_plan_says_whose_kubernetes_api_did_not_answer() {

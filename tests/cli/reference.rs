@@ -49,6 +49,7 @@ fn own(help: &str, everywhere: &BTreeSet<&str>) -> String {
     while text.contains("\n\n\n") {
         text = text.replace("\n\n\n", "\n\n");
     }
+    text = text.replace("\nOptions:\nExamples:", "\nExamples:");
     text.trim_end()
         .trim_end_matches("Options:")
         .trim_end()

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::bed::{Bed, Said};
+use crate::bed::{Bed, Said, assert_same};
 
 /// What the server answers, in order; the last for ever.
 #[derive(Clone, Copy, Debug)]
 enum Answer {
     Status(u16),
+    /// With a text, which may repeat where it was asked.
+    Text(u16, &'static str),
     After(Duration, u16),
     /// Takes the message and says nothing.
     Hang,
@@ -92,22 +94,26 @@ fn serve(stream: TcpStream, answer: Answer, heard: &Mutex<Vec<Value>>) {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    let say = |status: u16| {
+    let say = |status: u16, said: &str| {
         if status < 300 {
             heard
                 .lock()
                 .unwrap()
                 .push(serde_json::from_slice(&body).unwrap());
         }
-        let text = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let text = format!(
+            "HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{said}",
+            said.len()
+        );
         // Who asked may have gone.
         let _gone = (&stream).write_all(text.as_bytes());
     };
     match answer {
-        Answer::Status(status) => say(status),
+        Answer::Status(status) => say(status, ""),
+        Answer::Text(status, said) => say(status, said),
         Answer::After(wait, status) => {
             std::thread::sleep(wait);
-            say(status);
+            say(status, "");
         }
         Answer::Hang => std::thread::sleep(Duration::from_secs(120)),
         Answer::Close => {}
@@ -315,4 +321,71 @@ fn an_address_in_the_file_is_refused_and_not_shown() {
         "{}",
         said.err
     );
+}
+
+#[test]
+fn a_webhook_can_be_tried() {
+    let bed = Bed::new();
+    let fleet = bed.read("fleet.yaml");
+    let rules = "\nnotify:\n  - {name: oncall, url: {env: HOOK}, form: json, timeout: 1s}\n  \
+                 - {name: chat, url: {env: HOOK}, events: [stuck, drift], stages: [prod]}\n";
+    bed.write("fleet.yaml", &format!("{fleet}{rules}"));
+    let listed = run(&bed, "", "notify").ends(0).out;
+    assert_eq!(
+        listed,
+        "oncall (json): everything; HOOK is not set: nobody is told\n\
+         chat (slack): stuck: a person must act, drift of stage prod; HOOK is not set: nobody is told\n"
+    );
+
+    let hook = Hook::new(&[Answer::Text(200, "ok")]);
+    let before = bed.tree();
+    let said = run(&bed, &hook.address, "notify --test oncall --test chat").ends(0);
+    assert_eq!(
+        said.out,
+        "oncall: taken, it answers 200: ok\nchat: taken, it answers 200: ok\n"
+    );
+    assert_same(&before, &bed.tree());
+    let heard = hook.heard();
+    assert_eq!(heard[0]["event"], "test");
+    for message in [&heard[0]["message"], &heard[1]["text"]] {
+        let message = message.as_str().unwrap();
+        assert!(message.contains("a test of notify rule `"), "{message}");
+        assert!(message.contains("nothing has happened"), "{message}");
+    }
+}
+
+#[test]
+fn a_try_that_is_not_taken_is_an_error() {
+    let bed = Bed::new();
+    let fleet = bed.read("fleet.yaml");
+    bed.write("fleet.yaml", &format!("{fleet}\nnotify:\n  - {JSON}\n"));
+    let tried = |hook: &Hook| {
+        let said = run(&bed, &hook.address, "notify --test oncall").ends(1);
+        assert_eq!(hook.asked(), 1, "a try is sent once");
+        said.err
+    };
+    let err = tried(&Hook::new(&[Answer::Text(404, "no_service\nmore")]));
+    assert!(
+        err.contains("error: notify rule `oncall`: it answers 404: no_service\n"),
+        "{err}"
+    );
+    // What a server repeats of the address is kept back.
+    let err = tried(&Hook::new(&[Answer::Text(403, "no such team: T0SECRET")]));
+    assert!(
+        err.contains("error: notify rule `oncall`: it answers 403\n"),
+        "{err}"
+    );
+    let err = tried(&Hook::new(&[Answer::Hang]));
+    assert!(err.contains("it does not answer in time"), "{err}");
+    let err = run(&bed, "", "notify --test oncall").ends(1).err;
+    assert!(
+        err.contains("the environment variable HOOK is not set"),
+        "{err}"
+    );
+    let err = run(&bed, "", "notify --test oncal").ends(1).err;
+    assert!(
+        err.contains("fleet.yaml has no notify rule `oncal`"),
+        "{err}"
+    );
+    assert!(err.contains("did you mean `oncall`?"), "{err}");
 }

@@ -2,8 +2,8 @@
 
 use kfleet::model::*;
 use kfleet::report::{
-    Style, event_json, event_line, history_text, progress_lines, rollout_summary, status_text,
-    still_waiting_line, waiting_lines,
+    Style, event_json, event_line, history_text, looking_line, progress_lines, rollout_summary,
+    status_text, still_waiting_line, waiting_lines,
 };
 use kfleet::rollout::*;
 
@@ -88,7 +88,7 @@ fn the_live_view_keeps_to_its_size() {
     );
     assert_eq!(
         lines.get(1).map(String::as_str),
-        Some("  prod-a.k8s.foo.bar nodes: 1/4 replace…")
+        Some("  prod-a… nodes: 1/4 replaced, eta 45m")
     );
     let lines = progress_lines(
         &rollout(),
@@ -100,6 +100,63 @@ fn the_live_view_keeps_to_its_size() {
     assert_eq!(
         (lines.len(), lines.last().map(String::as_str)),
         (20, Some("  prod-a.k8s.foo.bar: thing 16"))
+    );
+}
+
+#[test]
+fn a_long_look_says_how_far_it_is() {
+    let seconds = Span::from_secs;
+    assert_eq!(
+        looking_line(500, None, seconds(12)),
+        "reading the groups of 500 clusters, 12s so far"
+    );
+    assert_eq!(
+        looking_line(500, Some((0, seconds(1))), seconds(13)),
+        "reading the nodes of 500 clusters: 0 of 500 done, 13s so far"
+    );
+    assert_eq!(
+        looking_line(500, Some((100, seconds(20))), seconds(32)),
+        "reading the nodes of 500 clusters: 100 of 500 done, 32s so far, about 1m20s left"
+    );
+}
+
+#[test]
+fn live_lines_keep_their_end_at_80_columns() {
+    let why = "ip-10-0-0-2 drains, 4 pods left, web/api-1 held by web/api";
+    let waits = [
+        waiting(Some("nodes"), why, Some("09:30:00")),
+        waiting(
+            None,
+            &format!("gate `errors` waits: {} > 0.01", "0".repeat(80)),
+            None,
+        ),
+    ];
+    let seen = |width: usize| {
+        let lines = progress_lines(
+            &rollout(),
+            &progress(prod_at_work()),
+            &waits,
+            at("09:20:00"),
+            width,
+        );
+        assert!(
+            lines.iter().all(|l| l.chars().count() <= width),
+            "{lines:?}"
+        );
+        lines
+    };
+    let lines = seen(80);
+    assert_eq!(
+        lines[1],
+        "  prod-a… nodes: 1/4 replaced…left, web/api-1 held by web/api (at most 10m more)"
+    );
+    assert!(
+        lines[3].starts_with("  prod-a…: …000") && lines[3].ends_with("000 > 0.01"),
+        "{lines:?}"
+    );
+    assert_eq!(
+        seen(132)[1],
+        "  prod-a… nodes: 1/4 replaced, eta 45m; ip-10-0-0-2 drains, 4 pods left, web/api-1 held by web/api (at most 10m more)"
     );
 }
 

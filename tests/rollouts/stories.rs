@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use kfleet::run::rehearse;
+use kfleet::run::{LookProgress, rehearse};
 use kfleet::store::{CloudKind, Store};
 
 use super::*;
@@ -180,7 +180,13 @@ fn what_a_list_in_pages_misses_is_not_to_be_created() {
         for _ in 0..before {
             support::block(kfleet::run::look(&world, &places)).unwrap();
         }
-        let live = support::block(kfleet::run::look_for(&world, &places, &expected)).unwrap();
+        let live = support::block(kfleet::run::look_for(
+            &world,
+            &places,
+            &expected,
+            &LookProgress::default(),
+        ))
+        .unwrap();
         for (cluster, groups) in &expected {
             let found = &live.clusters[cluster];
             assert!(
@@ -191,12 +197,24 @@ fn what_a_list_in_pages_misses_is_not_to_be_created() {
     }
     // What is really not there is not there in two looks either.
     expected[0].1.insert(name("new.staging.k8s.test"));
-    let live = support::block(kfleet::run::look_for(&scene.world(), &places, &expected)).unwrap();
+    let live = support::block(kfleet::run::look_for(
+        &scene.world(),
+        &places,
+        &expected,
+        &LookProgress::default(),
+    ))
+    .unwrap();
     assert!(live.clusters[&expected[0].0].gaps.is_empty());
     // While no two looks agree, nobody knows.
     let world = scene.world();
     world.set_faults(vec!["shifting-pages:2".parse().unwrap()]);
-    let live = support::block(kfleet::run::look_for(&world, &places, &expected)).unwrap();
+    let live = support::block(kfleet::run::look_for(
+        &world,
+        &places,
+        &expected,
+        &LookProgress::default(),
+    ))
+    .unwrap();
     let gaps: Vec<&str> = live.clusters[&expected[0].0]
         .gaps
         .iter()

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::examples;
 use crate::model::{ClusterName, Region};
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::INIT)]
 pub(in crate::cli) struct InitArguments {
     /// A cluster of the fleet: first the one that gets a change first (repeatable). Of what kops has: only these.
     #[arg(long, value_name = "NAME")]

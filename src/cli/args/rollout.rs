@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Selection;
+use super::{Selection, examples};
 use crate::cli::formats::{FollowFormat, RecordsFormat, ViewFormat};
 use crate::model::{ClusterName, RolloutId, Shard, Span, StageName};
 use crate::rollout::HookVerdict;
@@ -35,6 +35,7 @@ pub(in crate::cli) enum RolloutCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::ROLLOUT_START)]
 pub(in crate::cli) struct StartArguments {
     #[command(flatten)]
     pub(in crate::cli) selection: Selection,
@@ -82,6 +83,7 @@ pub(in crate::cli) struct Pace {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::ROLLOUT_RESUME)]
 pub(in crate::cli) struct ResumeArguments {
     /// The rollout; the unfinished one when none is named.
     pub(in crate::cli) rollout: Option<RolloutId>,
@@ -131,6 +133,7 @@ impl std::str::FromStr for HookWord {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::ROLLOUT_APPROVE)]
 pub(in crate::cli) struct ApproveArguments {
     /// The stage; the one the rollout waits for when none is named.
     pub(in crate::cli) stage: Option<StageName>,
@@ -146,6 +149,7 @@ pub(in crate::cli) struct ApproveArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::ROLLOUT_ACKNOWLEDGE)]
 pub(in crate::cli) struct AcknowledgeArguments {
     /// The clusters.
     #[arg(required = true)]
@@ -159,6 +163,7 @@ pub(in crate::cli) struct AcknowledgeArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::ROLLOUT_ABORT)]
 pub(in crate::cli) struct AbortArguments {
     /// The rollout; the unfinished one when none is named.
     pub(in crate::cli) rollout: Option<RolloutId>,
@@ -171,6 +176,7 @@ pub(in crate::cli) struct AbortArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::ROLLOUT_ROLLBACK)]
 pub(in crate::cli) struct RollbackArguments {
     /// The rollout; the unfinished one, or else the newest, when none is named.
     pub(in crate::cli) rollout: Option<RolloutId>,
@@ -196,6 +202,7 @@ pub(in crate::cli) struct RollbackArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::ROLLOUT_STATUS)]
 pub(in crate::cli) struct StatusArguments {
     /// The rollout; the unfinished one, or else the newest, when none is named.
     pub(in crate::cli) rollout: Option<RolloutId>,
@@ -208,6 +215,7 @@ pub(in crate::cli) struct StatusArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::ROLLOUT_HISTORY)]
 pub(in crate::cli) struct HistoryArguments {
     /// The form of the output.
     #[arg(long, value_enum, default_value_t)]
@@ -215,6 +223,7 @@ pub(in crate::cli) struct HistoryArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::ROLLOUT_SHOW)]
 pub(in crate::cli) struct ShowArguments {
     /// The rollout; the unfinished one, or else the newest, when none is named.
     pub(in crate::cli) rollout: Option<RolloutId>,

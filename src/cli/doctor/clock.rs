@@ -110,7 +110,7 @@ fn compared(here: Timestamp, there: Timestamp) -> CheckState {
 }
 
 pub(super) fn now() -> Timestamp {
-    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+    crate::cli::clock::now_here()
 }
 
 #[cfg(test)]

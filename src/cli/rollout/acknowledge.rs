@@ -1,10 +1,12 @@
 //! `kfleet rollout acknowledge`: a person's word for what was recorded as done by other means and no node will show. Looks at no cloud.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::which::{opened, unfinished};
 use crate::cli::args::{AcknowledgeArguments, Arguments};
 use crate::cli::failure::Failure;
 use crate::cli::who::who;
-use crate::cli::{Exit, world};
+use crate::cli::{Exit, given, world};
 use crate::model::ClusterName;
 use crate::plan::{Acknowledged, Baseline};
 use crate::store::Store;
@@ -28,10 +30,16 @@ pub(super) fn acknowledge(
     // No rollout begins meanwhile, and none that is under way writes its baselines over this.
     let _starting = store.start(&word.by, now)?;
     ensure_none_under_way(&store)?;
+    let baselines = store.baselines()?;
+    let of_files: Vec<ClusterName> = given::of_files(&arguments.directory).collect();
+    let names: BTreeSet<&ClusterName> = baselines.keys().chain(&of_files).collect();
     let known = command
         .clusters
         .iter()
-        .map(|cluster| known(&store, cluster, &command.document, &word))
+        .map(|typed| {
+            let cluster = given::meant(&names, typed)?;
+            known(&baselines, &cluster, &command.document, &word)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     for (key, baseline) in known {
         store.put_baseline(&baseline)?;
@@ -50,7 +58,7 @@ fn ensure_none_under_way(store: &Store) -> Result<(), Failure> {
 
 /// The baseline of a cluster with a person's word about a document, and that document's name.
 fn known(
-    store: &Store,
+    baselines: &BTreeMap<ClusterName, Baseline>,
     cluster: &ClusterName,
     document: &str,
     word: &Acknowledged,
@@ -60,9 +68,9 @@ fn known(
     } else {
         document.to_owned()
     };
-    let mut baseline = store
-        .baselines()?
-        .remove(cluster)
+    let mut baseline = baselines
+        .get(cluster)
+        .cloned()
         .ok_or_else(|| Failure::new(format!("{cluster}: no rollout of it was verified yet")))?;
     let waits: Vec<String> = baseline.pending.keys().cloned().collect();
     let Some(pending) = baseline.pending.get_mut(&key) else {

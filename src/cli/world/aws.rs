@@ -107,7 +107,7 @@ pub(super) async fn real(
     Ok(Real {
         kops,
         cloud: Aws::connect(options).await?,
-        nodes: Clusters::new(contexts.collect(), None, super::clock::now_here)
+        nodes: Clusters::new(contexts.collect(), None, crate::cli::clock::now_here)
             .attended_by(crate::cli::attend::program()),
     })
 }
@@ -148,6 +148,7 @@ fn hooks_of(command: &crate::cli::args::Command) -> crate::cloud::aws::HooksOf {
         | Command::Drift(_)
         | Command::Status(_)
         | Command::Doctor(_)
+        | Command::Notify(_)
         | Command::Forget(_)
         | Command::Attend(_)
         | Command::Init(_) => false,

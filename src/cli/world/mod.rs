@@ -3,15 +3,16 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod by_kops;
-mod clock;
 mod forward;
 mod images;
+mod patience;
 mod simulated;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::aims;
 use crate::cli::args::{Arguments, Pace};
+use crate::cli::clock::now_here;
 use crate::cli::failure::Failure;
 use crate::cli::pipeline::PreparedFleet;
 use crate::cloud::{Cloud as _, Place, local};
@@ -19,7 +20,6 @@ use crate::fleet::Fleet;
 use crate::model::{AsgName, ClusterName, KopsVersion, Live, Span, Timestamp};
 use crate::rollout::Rollout;
 use crate::store::{CloudKind, ClusterAccess, KopsAccess, Store, StoreAccess};
-use clock::now_here;
 
 #[cfg(feature = "aws")]
 pub(in crate::cli) use aws::reach;
@@ -237,7 +237,7 @@ impl World {
     ) -> Result<Live, Failure> {
         const WAITS: [i64; 2] = [15_000, 45_000];
         for wait in WAITS {
-            match crate::run::look_for(self, places, expected).await {
+            match patience::look(self, places, expected, output).await {
                 Err(error) if error.is_transient() && !matches!(self, World::Local(_)) => {
                     output.cloud_story(&format!(
                         "{error}; asking again in {} seconds",
@@ -249,6 +249,6 @@ impl World {
                 answer => return Ok(answer?),
             }
         }
-        Ok(crate::run::look_for(self, places, expected).await?)
+        Ok(patience::look(self, places, expected, output).await?)
     }
 }

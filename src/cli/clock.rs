@@ -3,6 +3,6 @@
 use crate::model::Timestamp;
 
 /// What time it is here.
-pub(super) fn now_here() -> Timestamp {
+pub(in crate::cli) fn now_here() -> Timestamp {
     Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
 }
