@@ -138,9 +138,6 @@ impl From<BuildError> for Failure {
             BuildError::Blocked(_) => {
                 "the plan says what stands in the way, and what to do about it"
             }
-            BuildError::HookOfAll { .. } => {
-                "run it for clusters (`at: before-cluster` or `at: after-cluster`), or roll out without `--shard`"
-            }
             BuildError::NotPromoted { .. } | BuildError::WaveBefore { .. } => {
                 "roll the earlier stage out first; `--break-glass REASON` sets the order aside, and is recorded"
             }

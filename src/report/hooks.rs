@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::shards::state_text;
 use super::style::{Style, Tone};
 use super::wording::{clock, count, cut, plain};
 use crate::fleet::{HookAt, HookFailure, HookSpec, HookWhen};
@@ -54,6 +55,12 @@ pub(super) fn event(event: &HookEvent) -> String {
             HookVerdict::Done => format!("{by} says that it has done its work"),
             HookVerdict::Again => format!("{by} has it run again"),
         },
+        HookEvent::RanBeside { shard, rollout } => {
+            format!(
+                "shard {shard} has run it for all (rollout {})",
+                plain(rollout)
+            )
+        }
     }
 }
 
@@ -127,6 +134,17 @@ pub(super) fn reason(reason: &HookReason) -> String {
             place.hook,
             where_of(place),
             clock(*since)
+        ),
+        HookReason::HookOfShard {
+            place,
+            shard,
+            rollout: (id, state),
+        } => format!(
+            "hook `{}` ({}) runs once for all shards, in shard {shard} (rollout {}, {}), and is not through",
+            place.hook,
+            where_of(place),
+            plain(id),
+            state_text(*state)
         ),
     }
 }
@@ -344,6 +362,9 @@ fn run_standing(run: &HookRun) -> String {
         HookState::Running(since) => format!("runs since {}", clock(*since)),
         HookState::InDoubt(since) => format!("IN DOUBT: begun at {}", clock(*since)),
         HookState::Ended(at, result) => format!("{} at {}", ended(result), clock(*at)),
+        HookState::Settled(at) if run.attempts == 0 => {
+            format!("done, in another shard, at {}", clock(*at))
+        }
         HookState::Settled(at) => format!("done, as a person said at {}", clock(*at)),
     };
     format!("{state}{}", tries(run.attempts))

@@ -68,10 +68,21 @@ fn part(stage: &StageName, wave: Option<usize>) -> String {
 }
 
 pub(super) fn failed(shard: Shard, rollout: &str, failed: &FailedAt) -> String {
+    let FailedAt {
+        stage,
+        wave,
+        cluster,
+        hook,
+        on_failure: _,
+    } = failed;
+    let wave = (!failed.is_of_stage()).then_some(*wave);
+    let what = match hook {
+        Some(place) => format!("hook `{}`", place.hook),
+        None => cluster.to_string(),
+    };
     format!(
-        "shard {shard} FAILED in {}, {} (rollout {rollout})",
-        part(&failed.stage, Some(failed.wave)),
-        failed.cluster
+        "shard {shard} FAILED in {}, {what} (rollout {rollout})",
+        part(stage, wave)
     )
 }
 
@@ -82,7 +93,7 @@ pub(super) fn passed_everywhere(wave: Option<usize>, shards: usize) -> String {
     format!("{what}passed in all {shards} shards")
 }
 
-fn state_text(state: RowState) -> &'static str {
+pub(super) fn state_text(state: RowState) -> &'static str {
     match state {
         RowState::Going => "going on",
         RowState::Stuck => "stuck: a person must act",

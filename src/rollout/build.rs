@@ -39,14 +39,6 @@ pub enum BuildError {
         /// In what way.
         why: Lag,
     },
-    /// A shard would run what is to run once for all of them.
-    #[error(
-        "the hook {hook} runs once for a stage or a wave, and each shard would run it: with shards hooks run before or after clusters"
-    )]
-    HookOfAll {
-        /// Which hook.
-        hook: HookName,
-    },
     /// A cluster is selected, and one of a wave before its own does not run the release.
     #[error(
         "wave {wave} of stage {stage} comes first: {cluster} does not run this release, verified ({why})"
@@ -153,7 +145,6 @@ pub struct Inputs<'a> {
 /// When a cluster is blocked, or a stage comes before the one it waits for.
 pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
     ensure_unblocked(plan)?;
-    ensure_hooks_in_shards(plan, inputs)?;
     let wanted = |stage: &&Stage| inputs.only.is_empty() || inputs.only.contains(&stage.name);
     let stages: Vec<&Stage> = plan.policy.stages.iter().filter(wanted).collect();
     if inputs.break_glass.is_none() {
@@ -182,18 +173,6 @@ pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
         },
         part: inputs.part.clone().map(Box::new),
     })
-}
-
-/// Shards know nothing of one another's hooks.
-fn ensure_hooks_in_shards(plan: &Plan, inputs: &Inputs<'_>) -> Result<(), BuildError> {
-    let is_shard = inputs.part.as_ref().is_some_and(|part| part.seat.is_some());
-    let mut of_all = plan.hooks.iter().filter(|h| h.place.cluster.is_none());
-    match of_all.next().filter(|_| is_shard) {
-        Some(task) => Err(BuildError::HookOfAll {
-            hook: task.place.hook.clone(),
-        }),
-        None => Ok(()),
-    }
 }
 
 /// Every stage takes only what the stages before it have proven.

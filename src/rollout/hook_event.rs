@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Span;
+use crate::model::{Shard, Span};
 
 /// A fact about a hook at one of its places.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,13 @@ pub enum HookEvent {
         by: String,
         /// What comes of it.
         verdict: HookVerdict,
+    },
+    /// It runs once for all shards of a release, and another of them has run it.
+    #[serde(rename = "hook-ran-beside")]
+    RanBeside {
+        shard: Shard,
+        /// The rollout of that shard.
+        rollout: String,
     },
 }
 

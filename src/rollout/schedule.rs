@@ -347,6 +347,17 @@ impl WaveRun {
             .collect()
     }
 
+    /// A cluster that kops makes, and that is not proven yet: before that nothing else of the wave is touched, so that what fails there takes nothing
+    /// back but what was made. None: it is such a one itself, or there is none.
+    pub(crate) fn unproven_before<'w>(
+        &'w self,
+        run: &ClusterRun,
+        is_verified: impl Fn(&ClusterRun) -> bool,
+    ) -> Option<&'w ClusterRun> {
+        let mut made = self.clusters.iter().filter(|c| c.is_made_by_kops());
+        made.find(|other| !run.is_made_by_kops() && !is_verified(other))
+    }
+
     /// Whether any of its clusters changes, or a hook runs for it.
     pub fn changes(&self) -> bool {
         !self.hooks.is_empty() || self.clusters.iter().any(ClusterRun::changes)
@@ -364,6 +375,13 @@ impl WaveRun {
 }
 
 impl ClusterRun {
+    /// Whether kops makes the whole of it: it has nothing of it stored.
+    pub fn is_made_by_kops(&self) -> bool {
+        let key = format!("Cluster/{}", self.cluster);
+        let stored = self.kops.as_ref().and_then(|kops| kops.from.get(&key));
+        stored == Some(&None)
+    }
+
     /// Whether a group of it changes, or a hook runs for it.
     pub fn changes(&self) -> bool {
         !self.groups.is_empty() || !self.hooks.is_empty()

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ClusterName, StageName};
+use crate::fleet::OnFailure;
+use crate::model::{ClusterName, HookPlace, StageName};
 
 /// Where something failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +15,20 @@ pub struct FailedAt {
     pub wave: usize,
     /// The cluster that failed.
     pub cluster: ClusterName,
+    /// The hook that failed; none: something else did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<HookPlace>,
+    /// What follows, where that is not what the stage says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+}
+
+impl FailedAt {
+    /// Whether it failed for the whole stage, in no wave of it.
+    pub fn is_of_stage(&self) -> bool {
+        let place = self.hook.as_ref();
+        place.is_some_and(|place| place.wave.is_none() && place.cluster.is_none())
+    }
 }
 
 /// Whether a rollout goes on.

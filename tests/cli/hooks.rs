@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -515,25 +515,86 @@ fn a_word_on_the_way_back_is_of_the_undo() {
     bed.run("rollout resume --hook torn=done").ends(4);
 }
 
-/// Each shard would run what runs once for a stage or a wave.
+/// One shard of two, in the background.
+fn shard(bed: &Bed, number: u32, more: &str) -> Child {
+    let words = format!("rollout start --stage staging --shard {number}/2 --auto-approve {more}");
+    let mut command = bed.command(&words.split_whitespace().collect::<Vec<_>>());
+    let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.env("KFLEET_POLL", "20s").spawn().unwrap()
+}
+
+/// Two hooks that write down which shard ran them, the first of which takes its time; and a git with another image.
+fn around_the_stage(before: &str) -> Bed {
+    let said = |way: &str| format!("echo {way} $KFLEET_HOOK $KFLEET_ROLLOUT >> ran");
+    let ran = said("run");
+    let bed = with_hook(&format!(
+        "  - {{name: first, at: before-stage, run: [sh, -c, \"{ran}; echo $$ > running; {before}\"], undo: [sh, -c, \"{}\"], repeatable: true, simulated: true}}\n  - {{name: last, at: after-wave, run: [sh, -c, \"{ran}\"], simulated: true}}\n",
+        said("undo")
+    ));
+    bed.change(
+        "vars/defaults.yaml",
+        crate::bed::OLD_IMAGE,
+        crate::bed::NEW_IMAGE,
+    );
+    bed
+}
+
+/// What ran, and in which shard.
+fn ran_in(bed: &Bed) -> Vec<String> {
+    let text = bed.read("ran");
+    let line = |line: &str| {
+        let (what, rollout) = line.rsplit_once(' ').unwrap();
+        let shard = rollout.rsplit_once("-s").unwrap().1;
+        format!("{what} {shard}")
+    };
+    text.lines().map(line).collect()
+}
+
+/// What runs once for a stage or a wave runs in one shard, and the others wait for it: before, until it is through; after, until all are.
 #[test]
-fn shards_do_not_run_what_runs_once_for_all() {
-    for at in ["before-stage", "after-wave"] {
-        let hook = slow(0, "").replace("at: before-stage", &format!("at: {at}"));
-        let bed = with_hook(&hook);
-        bed.change(
-            "vars/defaults.yaml",
-            crate::bed::OLD_IMAGE,
-            crate::bed::NEW_IMAGE,
-        );
-        let said = bed.run("rollout start --auto-approve --shard 1/2").ends(1);
-        for part in [
-            "the hook slow runs once for a stage or a wave, and each shard would run it",
-            "run it for clusters (`at: before-cluster` or `at: after-cluster`), or roll out without `--shard`",
-        ] {
-            assert!(said.err.contains(part), "no {part:?} in\n{}", said.err);
-        }
-        assert!(!bed.path("running").exists(), "it ran");
-        assert_eq!(bed.journals().len(), 1, "nothing has begun");
+fn one_shard_runs_what_runs_once_for_all() {
+    let bed = around_the_stage("sleep 4");
+    let second = shard(&bed, 2, "");
+    let mut first = shard(&bed, 1, "");
+    wait_for(&bed.path("running"));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    let all = |bed: &Bed| -> String {
+        let read = |path| fs::read_to_string(path).unwrap();
+        bed.journals().iter().map(read).collect()
+    };
+    let begun = |bed: &Bed| all(bed).matches("\"cluster-started\"").count();
+    let before = begun(&bed);
+    // The same words go on with it; it may run twice.
+    for mut child in [shard(&bed, 1, ""), second] {
+        assert_eq!(child.wait().unwrap().code(), Some(0));
     }
+    assert_eq!(
+        ran_in(&bed),
+        ["run first 1of2", "run first 1of2", "run last 1of2"]
+    );
+    let journals = all(&bed);
+    // Five are of the rollout that made the fleet; nothing began while the hook ran.
+    assert_eq!((before, begun(&bed)), (5, 7));
+    assert_eq!(journals.matches("\"hook-ran-beside\"").count(), 1);
+    bed.assert_at_rest();
+    bed.run("plan --stage staging --quiet").ends(0);
+}
+
+/// A hook that fails fails in all: what they have done goes back in all of them, and its undo runs where it ran.
+#[test]
+fn a_hook_that_fails_in_one_shard_fails_in_all() {
+    let bed = around_the_stage("true");
+    bed.change(
+        "fleet.yaml",
+        "name: last, at: after-wave, run: [sh, -c, \"",
+        "name: last, at: after-stage, run: [sh, -c, \"exit 3; ",
+    );
+    let shards = [shard(&bed, 1, ""), shard(&bed, 2, "")];
+    assert!(shards.map(|mut s| s.wait().unwrap().code()) == [Some(4); 2]);
+    assert_eq!(ran_in(&bed), ["run first 1of2", "undo first 1of2"]);
+    let said = bed.run("rollout status").ends(4).out;
+    assert_eq!(said.matches("rolled back").count(), 2, "{said}");
+    bed.assert_at_rest();
 }

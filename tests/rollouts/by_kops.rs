@@ -569,3 +569,29 @@ fn what_kops_printed_is_kept() {
     );
     assert!(kept.contains_key("kops-validate.staging.k8s.test"));
 }
+
+/// A cluster that kops makes is proven before anything else of its wave is touched: what fails in it takes nothing back of what ran.
+#[test]
+fn a_new_cluster_comes_before_the_others_of_its_wave() {
+    let together = || {
+        let dir = folder();
+        let mut scene = made(dir.path());
+        scene.prod = Vec::new();
+        scene.staging.push(name("young.k8s.test"));
+        scene.image = "image-2".into();
+        (dir, scene)
+    };
+    let (_dir, scene) = together();
+    let records = ends(scene.start("r2"), Ending::Finished);
+    in_order(
+        &records,
+        &["cluster-verified young", "cluster-started staging"],
+    );
+    let (_dir, mut scene) = together();
+    scene.faults = vec!["sick-image:image-2".into()];
+    // A control plane that never had a quorum is a person's to look at.
+    let (outcome, records) = scene.start("r2");
+    assert_eq!(outcome.unwrap(), Outcome::Stuck);
+    in_order(&records, &["failed young", "stuck young"]);
+    never(&records, &["cluster-started staging"]);
+}

@@ -6,7 +6,7 @@ use kfleet::model::{ClusterName, HookPlace, LiveCluster, Nodes};
 use kfleet::report::breach_text;
 use kfleet::rollout::{
     Breach, Canary, ClusterState, Direction, HookEvent, HookProgress, HookRun, HookState, HookWay,
-    Intent, Task, broken_by_record,
+    Intent, KopsRun, Task, broken_by_record,
 };
 
 use super::middle::{Middle, middle};
@@ -57,6 +57,22 @@ const RECORDS: &[PlantedRecord] = &[
             .approvals
             .insert(stage.clone(), ("anna".into(), now));
         Event::Stage(stage, StageEvent::Started)
+    }),
+    ("which kops makes, is verified", |m| {
+        let stage = &mut m.rollout.stages[0];
+        let mut made = stage.waves[0].clusters[0].clone();
+        made.cluster = name("made.k8s.test");
+        let key = format!("Cluster/{}", made.cluster);
+        let document = serde_json::json!({});
+        made.kops = Some(Box::new(KopsRun {
+            from: [(key.clone(), None)].into(),
+            to: [(key, Some(document))].into(),
+            groups: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+            no_way_back: false,
+        }));
+        stage.waves[0].clusters.push(made);
+        Event::Cluster(m.cluster.clone(), ClusterEvent::Started)
     }),
     (
         "stage staging begins while stage staging is frozen until",

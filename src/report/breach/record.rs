@@ -81,6 +81,9 @@ pub(super) fn of_turn(breach: &TurnBreach) -> String {
             "something begins before wave {} of stage {stage} has passed in every shard",
             wave.saturating_add(1)
         ),
+        TurnBreach::BeforeMadeCluster { cluster, made } => {
+            format!("{cluster} begins before {made}, which kops makes, is verified")
+        }
         TurnBreach::WaveBeforeItsStage { stage, wave } => format!(
             "wave {} of stage {stage} begins before its stage",
             wave.saturating_add(1)

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ClusterName, Digest, StageName};
-use crate::rollout::progress::{ClusterState, Direction, Ending, Progress};
-use crate::rollout::schedule::{ClusterRun, Rollout, Seat};
+use crate::model::{ClusterName, Digest, StageName, Timestamp};
+use crate::plan::HookTask;
+use crate::rollout::policy;
+use crate::rollout::progress::{ClusterState, Direction, Ending, HookState, Progress};
+use crate::rollout::schedule::{ClusterRun, Rollout, Seat, StageRun, WaveRun};
 use crate::rollout::shards::{FailedAt, RowState};
 
 /// How a rollout stands, as those beside it have to know it.
@@ -31,6 +33,12 @@ pub struct BoardRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<FailedAt>,
     pub state: RowState,
+    /// Hooks of whole waves and stages that it has, by the key of their place: whether they are through.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hooks: BTreeMap<String, bool>,
+    /// Since when all of its clusters in a wave are verified, by stage and wave: what hooks after it wait for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub verified: BTreeMap<StageName, BTreeMap<usize, Timestamp>>,
 }
 
 /// What has to have passed in every shard.
@@ -51,10 +59,19 @@ impl BoardRow {
                 self.stages.contains(stage) || self.waves.get(stage).is_some_and(|n| *n > wave)
             }
         };
-        // What is stuck, failed or turned back may stand on clusters that are no longer what was verified.
-        has && self.failed.is_none()
+        has && self.is_sound()
+    }
+
+    /// Whether its clusters can be taken for what was verified: of what is stuck, failed or turned back they cannot.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.failed.is_none()
             && !matches!(self.state, RowState::Stuck)
             && !self.state.never_passes()
+    }
+
+    /// Since when all of its clusters in a wave are verified; none: they are not.
+    pub(crate) fn verified_since(&self, stage: &StageName, wave: usize) -> Option<Timestamp> {
+        self.verified.get(stage)?.get(&wave).copied()
     }
 
     pub(super) fn active_in(&self, stage: &StageName, wave: usize) -> usize {
@@ -80,10 +97,8 @@ pub fn row_of(rollout: &Rollout, progress: &Progress) -> BoardRow {
             active.extend(clusters.map(|run| (run.cluster.clone(), (stage.name.clone(), wave))));
         }
     }
-    let waves = rollout.stages.iter().map(|stage| {
-        let through = progress.waves_through(&stage.name);
-        (stage.name.clone(), through)
-    });
+    let through = |stage: &StageRun| (stage.name.clone(), progress.waves_through(&stage.name));
+    let waves = rollout.stages.iter().map(through);
     BoardRow {
         seat: rollout.part.as_ref().and_then(|part| part.seat.clone()),
         plan: rollout.plan.clone(),
@@ -92,16 +107,77 @@ pub fn row_of(rollout: &Rollout, progress: &Progress) -> BoardRow {
         stages: progress.stages_passed.clone(),
         failed: failed(rollout, progress),
         state: state(progress),
+        hooks: shared_hooks(rollout, progress),
+        verified: verified(rollout, progress),
     }
 }
 
+/// Those that one shard runs for all. A part in which it has no cluster is none of its business.
+fn shared_hooks(rollout: &Rollout, progress: &Progress) -> BTreeMap<String, bool> {
+    if rollout.seat().is_none() {
+        return BTreeMap::new();
+    }
+    let of_stage = |stage: &&StageRun| stage.waves.iter().any(|w| !w.clusters.is_empty());
+    let stages = || rollout.stages.iter();
+    let of_stages = stages().filter(of_stage).flat_map(|s| &s.hooks);
+    let waves = stages().flat_map(|s| &s.waves);
+    let of_waves = waves.filter(|w| !w.clusters.is_empty());
+    let is_through = |task: &HookTask| {
+        let hook = progress.hooks.get(&task.place);
+        hook.is_some_and(|hook| match &hook.run.state {
+            HookState::Settled(_) => true,
+            HookState::Ended(_, result) => {
+                result.is_good() || hook.goes_on && hook.run.failures > task.spec.retries
+            }
+            HookState::Waiting | HookState::Running(_) | HookState::InDoubt(_) => false,
+        })
+    };
+    of_stages
+        .chain(of_waves.flat_map(|w| &w.hooks))
+        .map(|task| (task.place.key(), is_through(task)))
+        .collect()
+}
+
+fn verified(
+    rollout: &Rollout,
+    progress: &Progress,
+) -> BTreeMap<StageName, BTreeMap<usize, Timestamp>> {
+    if rollout.seat().is_none() {
+        return BTreeMap::new();
+    }
+    let since = |run: &ClusterRun| match progress.clusters.get(&run.cluster)?.state {
+        ClusterState::Verified(since) => Some(since),
+        ClusterState::Waiting
+        | ClusterState::Rolling
+        | ClusterState::Checking(_)
+        | ClusterState::Restored => None,
+    };
+    let of_wave = |wave: &WaveRun| {
+        let first = Timestamp::from_millis(0);
+        let mut all = wave.clusters.iter();
+        all.try_fold(first, |last, run| Some(last.max(since(run)?)))
+    };
+    let of_stage = |stage: &StageRun| {
+        let waves = stage.waves.iter().enumerate();
+        waves
+            .filter_map(|(index, wave)| Some((index, of_wave(wave)?)))
+            .collect()
+    };
+    let stages = rollout.stages.iter();
+    stages
+        .map(|stage| (stage.name.clone(), of_stage(stage)))
+        .collect()
+}
+
 fn failed(rollout: &Rollout, progress: &Progress) -> Option<FailedAt> {
-    let (cluster, _, _) = progress.failure.as_ref()?;
-    let (stage, wave, _) = rollout.wave_of(cluster)?;
+    let (cluster, _, why) = progress.failure.as_ref()?;
+    let (stage, wave) = policy::failed_from(rollout, cluster, why)?;
     Some(FailedAt {
-        stage: stage.name.clone(),
+        stage: stage.clone(),
         wave,
         cluster: cluster.clone(),
+        hook: policy::failed_hook(why).cloned(),
+        on_failure: policy::of_hook(rollout, why),
     })
 }
 

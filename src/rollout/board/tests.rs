@@ -93,6 +93,8 @@ fn row(shard: &str) -> BoardRow {
         stages: BTreeSet::new(),
         failed: None,
         state: RowState::Going,
+        hooks: BTreeMap::new(),
+        verified: BTreeMap::new(),
     }
 }
 
@@ -149,6 +151,8 @@ fn who_has_not_begun_or_is_stuck_has_not_passed() {
         assert_eq!(of(state, None), [(two, Some(state))]);
     }
     let failed = FailedAt {
+        hook: None,
+        on_failure: None,
         stage: staging(),
         wave: 0,
         cluster: cluster(1),

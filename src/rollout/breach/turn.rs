@@ -55,6 +55,12 @@ pub enum TurnBreach {
         /// The wave, from 0; none: the whole stage.
         wave: Option<usize>,
     },
+    /// A cluster begins before one of its wave that kops makes is verified.
+    BeforeMadeCluster {
+        cluster: ClusterName,
+        /// The one that kops makes.
+        made: ClusterName,
+    },
     /// A wave begins before its stage.
     WaveBeforeItsStage {
         stage: StageName,

@@ -79,7 +79,9 @@ pub(crate) fn failure(round: &RoundContext<'_>) -> Option<Event> {
         let key = (failed.stage.clone(), wave);
         round.progress.passed_everywhere.contains(&key)
     };
-    if is_behind(None) || is_behind(Some(failed.wave)) {
+    // A hook of a whole stage fails behind its waves, or before them.
+    let is_of_wave = !failed.is_of_stage();
+    if is_behind(None) || is_of_wave && is_behind(Some(failed.wave)) {
         return None;
     }
     Some(Event::Rollout(RolloutEvent::ShardFailed {
@@ -96,15 +98,20 @@ pub(crate) fn after_failure(
     (shard, other, failed): &(crate::model::Shard, String, FailedAt),
     is_final: impl Fn(&BTreeSet<ClusterName>) -> bool,
 ) -> Event {
-    let on_failure = rollout.stage(&failed.stage).map(|s| s.on_failure);
-    match on_failure.unwrap_or_default() {
+    let of_stage = || rollout.stage(&failed.stage).map(|s| s.on_failure);
+    match failed.on_failure.or_else(of_stage).unwrap_or_default() {
         OnFailure::Rollback => {
             let clusters = touched_from(rollout, progress, failed);
             if is_final(&clusters) {
                 return Event::Rollout(RolloutEvent::Held);
             }
             Event::Rollout(RolloutEvent::RollbackStarted {
-                hooks: hooks::to_take_back(rollout, progress, &clusters, None),
+                hooks: hooks::to_take_back(
+                    rollout,
+                    progress,
+                    &clusters,
+                    Some((&failed.stage, failed.wave)),
+                ),
                 clusters,
                 kept: BTreeSet::new(),
             })

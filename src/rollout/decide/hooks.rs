@@ -1,13 +1,13 @@
-//! HooksAt at their turn: one after the other, before what they stand before; what takes them back, in the opposite order. Never acts.
+//! Hooks at their turn: one after the other, before what they stand before; what takes them back, in the opposite order. Never acts.
 
 use std::collections::BTreeSet;
 
-use crate::fleet::{HookAt, HookFailure, OnFailure};
-use crate::model::{ClusterName, HookPlace, Span, Timestamp};
+use crate::fleet::{HookAt, HookFailure};
+use crate::model::{ClusterName, HookPlace, Span, StageName, Timestamp};
 use crate::plan::HookTask;
 use crate::rollout::hook_event::{HookResult, HookWay};
 use crate::rollout::progress::{HookProgress, HookState, Progress};
-use crate::rollout::reason::{Advice, HookReason, Reason};
+use crate::rollout::reason::{Advice, HookReason};
 use crate::rollout::round::{DecisionBuilder, HookStep, RoundContext};
 use crate::rollout::schedule::{Rollout, StageRun, WaveRun};
 
@@ -30,10 +30,20 @@ pub(crate) fn are_through(
     out: &mut DecisionBuilder<'_>,
 ) -> bool {
     let mut mine = hooks.tasks.iter().filter(|t| t.spec.at == hooks.at);
-    mine.all(|task| match round.progress.hooks.get(&task.place) {
-        Some(hook) => is_through(round, (task, hook), HookWay::Run, hooks.cluster, out),
+    mine.all(|task| is_one_through(round, task, hooks.cluster, out))
+}
+
+/// Whether one of them is through; goes on with it if not.
+pub(crate) fn is_one_through(
+    round: &RoundContext<'_>,
+    task: &HookTask,
+    cluster: &ClusterName,
+    out: &mut DecisionBuilder<'_>,
+) -> bool {
+    match round.progress.hooks.get(&task.place) {
+        Some(hook) => is_through(round, (task, hook), HookWay::Run, cluster, out),
         None => true,
-    })
+    }
 }
 
 /// Whether those that go back are taken back, the last one first.
@@ -196,37 +206,21 @@ pub(crate) fn is_any_running(round: &RoundContext<'_>, out: &mut DecisionBuilder
     is_any
 }
 
-/// What follows where a hook failed, when it says so itself.
-pub(crate) fn policy(rollout: &Rollout, why: &Reason) -> Option<OnFailure> {
-    let Reason::Hook(HookReason::HookFailed { place, .. }) = why else {
-        return None;
-    };
-    match rollout.hook(place)?.spec.on_failure? {
-        HookFailure::Rollback => Some(OnFailure::Rollback),
-        HookFailure::Hold => Some(OnFailure::Hold),
-        HookFailure::Stop => Some(OnFailure::Stop),
-        HookFailure::Continue => None,
-    }
-}
-
-/// HooksAt that a way back takes back: those of the clusters that go back, and those of the waves and stages that do. `from`: the cluster that failed,
-/// before whose wave everything stays; none: nothing does.
+/// Hooks that a way back takes back: those of the clusters that go back, and those of the waves and stages that do. `from`: the wave that failed,
+/// before which everything stays; none: nothing does.
 pub(crate) fn to_take_back(
     rollout: &Rollout,
     progress: &Progress,
     clusters: &BTreeSet<ClusterName>,
-    from: Option<&ClusterName>,
+    from: Option<(&StageName, usize)>,
 ) -> BTreeSet<HookPlace> {
-    let has = |wave: &WaveRun| {
-        let mut all = wave.clusters.iter();
-        from.is_none_or(|from| all.any(|c| c.cluster == *from))
-    };
+    let has = |stage: &StageRun, wave: usize| from.is_none_or(|from| from == (&stage.name, wave));
     let mut places = BTreeSet::new();
     let mut is_beyond = false;
     for stage in &rollout.stages {
-        let whole = is_beyond || stage.waves.first().is_some_and(has);
-        for wave in &stage.waves {
-            is_beyond |= has(wave);
+        let whole = is_beyond || has(stage, 0);
+        for (index, wave) in stage.waves.iter().enumerate() {
+            is_beyond |= has(stage, index);
             let of_wave = wave.hooks.iter().filter(|_| is_beyond);
             places.extend(of_wave.map(|h| h.place.clone()));
             let of_clusters = wave

@@ -30,6 +30,7 @@ mod replace;
 mod retire;
 mod room;
 mod settle;
+mod shared_hooks;
 mod sizes;
 mod soak;
 mod stages;

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::hooks::{self, HooksAt};
+use super::shared_hooks::{StagePart, in_the_way};
 use super::{before, beside, cluster, room, soak};
 use crate::fleet::{HookAt, OnFailure, ProvenControlPlane};
 use crate::model::{AsgName, ClusterName, Live, Span, Timestamp};
 use crate::rollout::board::Board;
 use crate::rollout::event::{ClusterEvent, Event, RolloutEvent, StageEvent};
 use crate::rollout::freeze::frozen_until;
+use crate::rollout::policy;
 use crate::rollout::progress::{
     ClusterState, Direction, GroupState, Progress, deleted_groups, no_way_back, touched,
 };
@@ -105,16 +107,12 @@ fn forward(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
             return run_wave(round, stage, through, wave, out);
         }
         let all = stage.waves.iter().flat_map(|w| &w.clusters);
-        return soak(
-            round,
-            all,
-            stage.soak,
-            Passing {
-                hooks: stage.hooks_at(HookAt::AfterStage),
-                event: Event::Stage(stage.name.clone(), StageEvent::Passed),
-            },
-            out,
-        );
+        let passing = Passing {
+            part: (&stage.name, None),
+            hooks: stage.hooks_at(HookAt::AfterStage),
+            event: Event::Stage(stage.name.clone(), StageEvent::Passed),
+        };
+        return soak(round, all, stage.soak, passing, out);
     }
     out.records.push(Event::Rollout(RolloutEvent::Finished));
     State::Going
@@ -191,21 +189,15 @@ fn begin_wave(
         0 => stage.hooks_at(HookAt::BeforeStage),
         _ => wave.hooks_at(HookAt::BetweenWaves),
     };
-    if are_through(round, hooks, out) {
-        out.records.push(Event::Stage(
-            stage.name.clone(),
-            StageEvent::WaveStarted { wave: index },
-        ));
+    let part = (&stage.name, (index > 0).then_some(index));
+    if let Some(state) = in_the_way(round, part, hooks, out) {
+        return state;
     }
+    out.records.push(Event::Stage(
+        stage.name.clone(),
+        StageEvent::WaveStarted { wave: index },
+    ));
     State::Going
-}
-
-fn are_through(
-    round: &RoundContext<'_>,
-    hooks: Option<HooksAt<'_>>,
-    out: &mut DecisionBuilder<'_>,
-) -> bool {
-    hooks.is_none_or(|hooks| hooks::are_through(round, hooks, out))
 }
 
 fn are_taken_back(
@@ -227,8 +219,9 @@ fn run_wave(
     if !round.progress.waves_started.contains(&key) {
         return begin_wave(round, stage, (index, wave), out);
     }
-    if !are_through(round, wave.hooks_at(HookAt::BeforeWave), out) {
-        return State::Going;
+    let part = (&stage.name, Some(index));
+    if let Some(state) = in_the_way(round, part, wave.hooks_at(HookAt::BeforeWave), out) {
+        return state;
     }
     let state_of = |run: &ClusterRun| round.progress.clusters.get(&run.cluster).map(|c| c.state);
     let is_active = |run: &ClusterRun| {
@@ -250,7 +243,10 @@ fn run_wave(
                     is_active(other) || started.contains(&other.cluster)
                 });
                 let changes = run.changes();
-                let turn_came = (active < places && is_room) || !changes;
+                let is_verified =
+                    |other: &ClusterRun| matches!(state_of(other), Some(ClusterState::Verified(_)));
+                let is_free = wave.unproven_before(run, is_verified).is_none();
+                let turn_came = (active < places && is_room && is_free) || !changes;
                 held = held.or_else(|| frozen(round, stage).filter(|_| turn_came && changes));
                 if turn_came && (held.is_none() || !changes) {
                     active += 1;
@@ -276,6 +272,7 @@ fn run_wave(
             wave.clusters.iter(),
             wave.soak,
             Passing {
+                part,
                 hooks: wave.hooks_at(HookAt::AfterWave),
                 event: Event::Stage(stage.name.clone(), StageEvent::WavePassed { wave: index }),
             },
@@ -286,6 +283,7 @@ fn run_wave(
 
 /// What follows a soak: hooks, then a record.
 struct Passing<'a> {
+    part: StagePart<'a>,
     hooks: Option<HooksAt<'a>>,
     event: Event,
 }
@@ -319,9 +317,10 @@ fn soak<'r>(
     }
     match last {
         None if ready => {
-            if are_through(round, passing.hooks, out) {
-                out.records.push(passing.event);
+            if let Some(state) = in_the_way(round, passing.part, passing.hooks, out) {
+                return state;
             }
+            out.records.push(passing.event);
             State::Going
         }
         Some((until, name)) if ready => State::WaitingForTime {
@@ -467,11 +466,11 @@ fn after_failure(
     why: &Reason,
 ) -> Event {
     let of_stage = || rollout.stage_of(cluster).map(|s| s.on_failure);
-    match hooks::policy(rollout, why)
+    match policy::of_hook(rollout, why)
         .or_else(of_stage)
         .unwrap_or_default()
     {
-        OnFailure::Rollback => rolled_back(rollout, progress, (cluster, group)),
+        OnFailure::Rollback => rolled_back(rollout, progress, (cluster, group), why),
         OnFailure::Hold => Event::Rollout(RolloutEvent::Held),
         OnFailure::Stop => Event::Rollout(RolloutEvent::AbortStarted {
             by: "on_failure: stop".into(),
@@ -488,6 +487,7 @@ fn rolled_back(
     rollout: &Rollout,
     progress: &Progress,
     (cluster, group): (&ClusterName, Option<&AsgName>),
+    why: &Reason,
 ) -> Event {
     let clusters = touched_since(rollout, progress, cluster);
     if no_way_back(rollout, progress, &clusters).is_some() {
@@ -498,7 +498,12 @@ fn rolled_back(
         return Event::Rollout(RolloutEvent::Held);
     }
     let kept = proven_control_planes(rollout, progress, &clusters, (cluster, group));
-    let hooks = hooks::to_take_back(rollout, progress, &clusters, Some(cluster));
+    let hooks = hooks::to_take_back(
+        rollout,
+        progress,
+        &clusters,
+        policy::failed_from(rollout, cluster, why),
+    );
     Event::Rollout(RolloutEvent::RollbackStarted {
         clusters,
         kept,

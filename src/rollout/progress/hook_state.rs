@@ -44,7 +44,7 @@ pub enum HookState {
     InDoubt(Timestamp),
     /// It ended then.
     Ended(Timestamp, HookResult),
-    /// A person said then that it has done its work.
+    /// A person said then that it has done its work; where it was never begun, another shard had.
     Settled(Timestamp),
 }
 

@@ -26,6 +26,14 @@ impl Progress {
             },
             HookEvent::Ended { way, .. } if hook.of(*way).is_running() => Ok(()),
             HookEvent::Ended { .. } => Err(Illegal::HookNotRunning(key)),
+            HookEvent::RanBeside { .. } => match hook.run.state {
+                HookState::Waiting if hook.run.attempts == 0 => Ok(()),
+                HookState::Waiting
+                | HookState::Running(_)
+                | HookState::InDoubt(_)
+                | HookState::Ended(..)
+                | HookState::Settled(_) => Err(Illegal::HookTwice(key)),
+            },
             HookEvent::Settled { way, .. } => match &hook.of(*way).state {
                 // A process that died leaves it as if it ran.
                 HookState::InDoubt(_) | HookState::Running(_) => Ok(()),
@@ -67,6 +75,10 @@ impl Progress {
                 by: _,
                 verdict,
             } => hook.of_mut(*way).settle(*verdict, at),
+            HookEvent::RanBeside {
+                shard: _,
+                rollout: _,
+            } => hook.run.state = HookState::Settled(at),
         }
         Ok(())
     }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{HookPlace, Timestamp};
+use crate::model::{HookPlace, Shard, Timestamp};
 use crate::rollout::hook_event::{HookResult, HookWay};
+use crate::rollout::shards::RowState;
 
 /// Why a hook is waited for, or cannot be gone on from. Its `code` stays the same between versions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,5 +46,13 @@ pub enum HookReason {
         way: HookWay,
         /// When it began.
         since: Timestamp,
+    },
+    /// It runs once for all shards, and another of them runs it.
+    HookOfShard {
+        place: HookPlace,
+        /// Which one.
+        shard: Shard,
+        /// Its rollout, and how that stands.
+        rollout: (String, RowState),
     },
 }

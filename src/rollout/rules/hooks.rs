@@ -19,6 +19,12 @@ pub(super) fn broken(rollout: &Rollout, progress: &Progress, event: &Event) -> V
             let breach = OrderBreach::HookOutOfTurn { hook: place.key() };
             (!is_due).then(|| breach.into()).into_iter().collect()
         }
+        // Alone there is no other that could have run it, and what is of a cluster is run where that is rolled.
+        Event::Hook(place, HookEvent::RanBeside { .. })
+            if rollout.seat().is_none() || place.cluster.is_some() =>
+        {
+            vec![OrderBreach::HookOutOfTurn { hook: place.key() }.into()]
+        }
         Event::Cluster(cluster, ClusterEvent::Verified { .. } | ClusterEvent::Restored) => {
             still_running(progress, |place| place.cluster.as_ref() == Some(cluster))
         }

@@ -250,7 +250,9 @@ fn by_event(
     match &record.event {
         Event::Rollout(what) => by_rollout_event(rollout, progress, what),
         Event::Stage(stage, what) => by_stage_event(rollout, progress, (stage, what), at),
-        Event::Cluster(cluster, what) => by_cluster_event(rollout, (cluster, what), at, look),
+        Event::Cluster(cluster, what) => {
+            by_cluster_event((rollout, progress), (cluster, what), at, look)
+        }
         Event::Group(cluster, group, GroupEvent::CanaryProven { .. }) => {
             baked(rollout, progress, cluster, group, at)
         }
@@ -309,7 +311,7 @@ fn by_stage_event(
 }
 
 fn by_cluster_event(
-    rollout: &Rollout,
+    (rollout, progress): (&Rollout, &Progress),
     (cluster, event): (&ClusterName, &ClusterEvent),
     at: Timestamp,
     look: impl Fn(&ClusterName) -> Option<LiveCluster>,
@@ -320,7 +322,10 @@ fn by_cluster_event(
         ClusterEvent::Started => changes
             .and_then(|_| rollout.stage_of(cluster))
             .map(|stage| frozen(stage, at, Beginning::Cluster(cluster.clone())))
-            .unwrap_or_default(),
+            .into_iter()
+            .flatten()
+            .chain(before_made(rollout, progress, cluster))
+            .collect(),
         ClusterEvent::Verified { since: _, evidence } => changes
             .map(|run| verified(run, evidence, look(cluster).as_ref()))
             .unwrap_or_default(),
@@ -334,6 +339,19 @@ fn by_cluster_event(
         | ClusterEvent::Failed { .. }
         | ClusterEvent::Stuck { .. } => Vec::new(),
     }
+}
+
+/// What changes begins when every cluster of its wave that kops makes is verified.
+fn before_made(rollout: &Rollout, progress: &Progress, cluster: &ClusterName) -> Option<Breach> {
+    let (_, _, wave) = rollout.wave_of(cluster)?;
+    let run = rollout.cluster(cluster).filter(|run| run.changes())?;
+    let is_verified = |other: &ClusterRun| {
+        let state = progress.clusters.get(&other.cluster).map(|c| c.state);
+        matches!(state, Some(ClusterState::Verified(_)))
+    };
+    let made = wave.unproven_before(run, is_verified)?;
+    let (cluster, made) = (cluster.clone(), made.cluster.clone());
+    Some(TurnBreach::BeforeMadeCluster { cluster, made }.into())
 }
 
 fn frozen(stage: &StageRun, at: Timestamp, what: Beginning) -> Vec<Breach> {
