@@ -16,6 +16,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
+use kfleet::cloud::Cloud as _;
 use kfleet::model::{Applied, CloudEffect, Effect, InstanceId, Span, Timestamp};
 use kfleet::plan::Allow;
 use kfleet::rollout::{Ending, Event, Record, StepEvent, StepResult};
@@ -454,5 +455,68 @@ fn a_refresh_of_kops_survives_death_at_any_point() {
             });
         }
         check_all(&scene, ending, 6);
+    }
+}
+
+/// The process died with AWS's answer, and AWS was done with the group before anybody looked again: that refresh counts, and no other is started.
+#[test]
+fn a_refresh_that_ended_unseen_is_not_started_again() {
+    for engine in [kfleet::fleet::Engine::Asg, kfleet::fleet::Engine::Kops] {
+        let dir = folder();
+        let mut scene = match engine {
+            kfleet::fleet::Engine::Asg => prepared(dir.path()),
+            kfleet::fleet::Engine::Kops => by_kops(dir.path()),
+        };
+        scene.prod = Vec::new();
+        scene.rolling.strategy = kfleet::fleet::Strategy::InstanceRefresh;
+        let scene = |dir: &Path| Scene {
+            dir: dir.to_owned(),
+            ..scene.clone()
+        };
+        let is_start = |(_, effect): &(Timestamp, Effect)| {
+            matches!(effect, Effect::Cloud(CloudEffect::StartRefresh { .. }))
+        };
+        // What it is the how manieth effect of: the first after which it is the last that was done.
+        let (dead, left) = (1..)
+            .map(|number| {
+                let left = folder();
+                copy(dir.path(), left.path());
+                let (dead, _) = run_until(&scene(left.path()), Kill::Effect(Death::After(number)));
+                (dead, left)
+            })
+            .find(|(dead, _)| dead.done().last().is_some_and(is_start))
+            .unwrap();
+        let (scene, ours) = (scene(left.path()), dead.ours());
+        drop(dead);
+        let refreshes = |scene: &Scene| -> Vec<String> {
+            let live = scene.live(&scene.world());
+            let groups = live.clusters.values().flat_map(|c| c.groups.values());
+            groups
+                .filter_map(|g| {
+                    g.refresh
+                        .as_ref()
+                        .map(|r| format!("{} {:?}", r.id, r.status))
+                })
+                .collect()
+        };
+        let world = scene.world();
+        block(world.wait(world.now() + Span::from_secs(86_400))).unwrap();
+        world.rest().unwrap();
+        drop(world);
+        let before = refreshes(&scene);
+        assert!(before[0].ends_with("Successful"), "{before:?}");
+        let spy = Spy::new(scene.world()).after(ours);
+        let mut journal = Journal::take_up(&scene.store(), "r2").unwrap();
+        let mut later = Vec::new();
+        let outcome = scene.carry(&spy, &mut journal, &drive(&scene), &mut later);
+        let said = facts(&later).join("\n");
+        assert_eq!(outcome.unwrap(), Outcome::Ended(Ending::Finished), "{said}");
+        drop((journal, spy));
+        let after = refreshes(&scene);
+        assert!(
+            before.iter().all(|r| after.contains(r)),
+            "{before:?} {after:?}"
+        );
+        assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
     }
 }

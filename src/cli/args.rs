@@ -414,8 +414,8 @@ pub(super) struct PlanArguments {
     /// Say how many calls were made, by API.
     #[arg(long)]
     pub(super) stats: bool,
-    /// Ask kops what it would still do by itself to clusters whose engine it is (a dry run, of what it has stored now): a rollout has it do that too. Its own
-    /// words with `--verbose` and in the file of `--out`. It takes as long as kops does.
+    /// Ask kops what it would do to clusters whose engine it is, with the documents that git has (a dry run, of a private copy of what is stored): what this
+    /// plan changes, and what else it would put right. Its own words with `--verbose` and in the file of `--out`. It takes as long as kops does.
     #[arg(long)]
     pub(super) kops_dry_run: bool,
     /// The form of the output.

@@ -1,4 +1,4 @@
-//! What kops would still do by itself to the clusters of a plan, where a person asks for that. Changes nothing.
+//! What kops would do to the clusters of a plan, with what git wants, where a person asks for that. Changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,12 +6,14 @@ use super::args::PlanArguments;
 use super::documents::is_by_kops;
 use super::pipeline::PreparedFleet;
 use super::world::World;
+use crate::cloud::Place;
 use crate::engine::{Engine as _, Left};
-use crate::model::{ClusterName, DryRun, GroupName, Live, Stored};
-use crate::plan::Plan;
+use crate::model::{ClusterName, DryRun, Live, Stored};
+use crate::plan::{KopsPlan, Plan};
 use crate::run::{MAX_CLUSTERS, together};
 
-/// Asks kops about each cluster of the plan whose engine it is and that it has stored: what of that it has not carried out, and what of AWS it would put right.
+/// Asks kops about each cluster of the plan whose engine it is and that it has stored: what it would change with the documents that git has, be it because
+/// of them or not. Of a cluster that is all new it has nothing that could be compared.
 pub(super) async fn look(
     command: &PlanArguments,
     (prepared, plan): (&PreparedFleet, &Plan),
@@ -24,13 +26,13 @@ pub(super) async fn look(
     let names: BTreeSet<ClusterName> = plan.clusters.keys().cloned().collect();
     let places = prepared.places(&names);
     let asked = places.iter().filter_map(|place| {
-        let by_kops = is_by_kops(&prepared.fleet, place);
-        let groups = stored_groups(live, &place.cluster);
-        let is_new = groups.as_ref().is_ok_and(BTreeSet::is_empty);
-        (by_kops && !is_new).then_some(async move {
-            let found = match groups {
-                Ok(groups) => world.left(place, &groups).await.map_err(|e| e.to_string()),
-                Err(why) => Err(why),
+        let kops = plan.clusters.get(&place.cluster)?.kops.as_ref();
+        let stored = live.clusters.get(&place.cluster).map(|c| &c.documents);
+        let is_asked = is_by_kops(&prepared.fleet, place) && !is_new(stored);
+        is_asked.then_some(async move {
+            let found = match kops {
+                Some(kops) => preview(world, place, kops).await,
+                None => Err(unread(stored)),
             };
             let found = match found {
                 Ok(Left { tasks, text }) => DryRun::Known { tasks, text },
@@ -42,14 +44,26 @@ pub(super) async fn look(
     together(MAX_CLUSTERS, asked).await.into_iter().collect()
 }
 
-/// The groups that kops has stored; an error: why they are not known.
-fn stored_groups(live: &Live, cluster: &ClusterName) -> Result<BTreeSet<GroupName>, String> {
-    match live.clusters.get(cluster).map(|c| &c.documents) {
-        Some(Stored::Known(documents)) => Ok(documents
-            .keys()
-            .filter_map(|key| GroupName::new(key.strip_prefix("InstanceGroup/")?).ok())
-            .collect()),
-        Some(Stored::Unknown(why)) => Err(why.clone()),
-        Some(Stored::NotAsked) | None => Err("what it has stored was not read".into()),
+async fn preview(world: &World, place: &Place, kops: &KopsPlan) -> Result<Left, String> {
+    let gone = kops.deleted.iter();
+    let gone = gone.map(|group| (format!("InstanceGroup/{group}"), None));
+    let documents = kops.to.clone().into_iter().chain(gone).collect();
+    let found = world.preview(place, &documents, &kops.groups).await;
+    found.map_err(|e| e.to_string())
+}
+
+fn is_new(stored: Option<&Stored>) -> bool {
+    match stored {
+        Some(Stored::Known(documents)) => documents.is_empty(),
+        Some(Stored::Unknown(_) | Stored::NotAsked) | None => false,
+    }
+}
+
+fn unread(stored: Option<&Stored>) -> String {
+    match stored {
+        Some(Stored::Unknown(why)) => why.clone(),
+        Some(Stored::Known(_) | Stored::NotAsked) | None => {
+            "what it has stored was not read, or is of another cluster".into()
+        }
     }
 }

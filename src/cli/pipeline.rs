@@ -299,7 +299,7 @@ fn fault(rendered: &Rendered, error: &KopsError, from: Option<&str>, others: &[&
 }
 
 /// The digest of everything that can influence rendering: templates, snippets, vars and cluster files.
-fn release(fleet: &Fleet) -> Digest {
+pub(super) fn release(fleet: &Fleet) -> Digest {
     let sources: Vec<(&String, &String)> = fleet
         .templates
         .values()

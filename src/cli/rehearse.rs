@@ -400,6 +400,7 @@ fn once(
         attendant: None,
         environment: |_| None,
         hooks: HookDrive::default(),
+        written: None,
     };
     let runtime = super::runtime()?;
     Ok(runtime.block_on(rehearse(world, &store, &start.rollout, &drive))?)

@@ -13,7 +13,7 @@ use std::future::Future;
 use serde_json::Value as Json;
 
 use crate::cloud::Place;
-use crate::model::{ClusterName, GroupName, Nodeup, Stored};
+use crate::model::{ClusterName, DocumentStates, GroupName, Nodeup, Stored};
 
 pub use answers::{Left, version_of};
 pub(crate) use child::{ChildOutput, Family};
@@ -83,6 +83,17 @@ pub trait Engine: Send + Sync {
         groups: &BTreeSet<GroupName>,
     ) -> impl Future<Output = Result<Left, EngineError>> + Send {
         let _ = groups;
+        nobody(place)
+    }
+
+    /// What kops would change, were these documents stored (none: taken out) and it asked for these groups. Nothing is stored.
+    fn preview(
+        &self,
+        place: &Place,
+        documents: &DocumentStates,
+        groups: &BTreeSet<GroupName>,
+    ) -> impl Future<Output = Result<Left, EngineError>> + Send {
+        let _ = (documents, groups);
         nobody(place)
     }
 

@@ -196,21 +196,53 @@ impl Kops {
     /// # Errors
     /// When kops says nothing that can be read.
     pub async fn left(&self, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
+        self.would_change(groups, &self.options.state).await
+    }
+
+    async fn would_change(
+        &self,
+        groups: &BTreeSet<GroupName>,
+        state: &str,
+    ) -> Result<Left, EngineError> {
         let names = listed(groups);
-        let said = self
-            .asked(&[
-                "update",
-                "cluster",
-                "--create-kube-config=false",
-                "--ignore-kubelet-version-skew",
-                "--instance-group",
-                &names,
-            ])
-            .await?;
+        let ask = [
+            "update",
+            "cluster",
+            "--create-kube-config=false",
+            "--ignore-kubelet-version-skew",
+            "--instance-group",
+            &names,
+        ];
+        let said = self.said(&self.about_state(&ask, state)).await?;
         answers::left(&said).ok_or_else(|| EngineError::NoSense {
             command: "update cluster".into(),
             words: complaint(&said, ""),
         })
+    }
+
+    /// As [`Kops::left`], of a state store that has these files alone. Nothing is stored.
+    ///
+    /// # Errors
+    /// When it cannot be written, or kops says nothing that can be read.
+    pub async fn preview(
+        &self,
+        files: &BTreeMap<String, String>,
+        groups: &BTreeSet<GroupName>,
+    ) -> Result<Left, EngineError> {
+        let copy = self.options.folder.join("preview");
+        let asked = async {
+            for (path, text) in files {
+                let path = copy.join(path);
+                let folder = path.parent().unwrap_or(&copy);
+                private_file(folder, &path, text.as_bytes()).map_err(|e| self.not_run(&e))?;
+            }
+            let state = format!("file://{}", copy.display());
+            self.would_change(groups, &state).await
+        };
+        let found = asked.await;
+        // It says who may do what in the cluster: it is not left lying about.
+        let _ = std::fs::remove_dir_all(&copy);
+        found
     }
 
     /// `kops validate cluster`, once, with a kubeconfig of its own that is good for a quarter of an hour and does not outlive the call. A cluster that is
@@ -262,13 +294,17 @@ impl Kops {
 
     /// A call, and which cluster it is about.
     fn about<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
+        self.about_state(arguments, &self.options.state)
+    }
+
+    fn about_state<'a>(&'a self, arguments: &[&'a str], state: &'a str) -> Vec<&'a str> {
         let options = &self.options;
         let mut all: Vec<&str> = arguments.to_vec();
         // `replace` takes no name: the documents say whose they are.
         if arguments.first() != Some(&"replace") {
             all.extend(["--name", options.cluster.as_str()]);
         }
-        all.extend(["--state", options.state.as_str()]);
+        all.extend(["--state", state]);
         all
     }
 

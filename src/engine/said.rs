@@ -57,26 +57,52 @@ pub(super) fn bounded(text: &str) -> String {
 /// What stands for a secret.
 const MASK: &str = "***";
 
+/// A form of secrets.
+struct SecretForm {
+    /// Without any of these, in lower case, a text has none: most of what is printed is not searched further.
+    needs: &'static [&'static str],
+    form: &'static str,
+    with: &'static str,
+}
+
 /// Forms of secrets: keys of AWS (their documented prefixes, IAM user guide, "Unique identifiers"), assignments to names that say so, private keys,
 /// bearer tokens, passwords in URLs.
-const SECRETS: [(&str, &str); 5] = [
-    (r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", MASK),
-    (
-        r#"(?i)((?:secret|password|passwd|token|credential)[a-z0-9_-]*["']?\s*[:=]\s*["']?)[^\s"',}]+"#,
-        "${1}***",
-    ),
-    (r"(?i)(bearer\s+)[a-z0-9._~+/=-]+", "${1}***"),
-    (
-        r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
-        MASK,
-    ),
-    (r"([a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+@", "${1}***@"),
+const SECRETS: [SecretForm; 5] = [
+    SecretForm {
+        needs: &["akia", "asia"],
+        form: r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+        with: MASK,
+    },
+    SecretForm {
+        needs: &["secret", "password", "passwd", "token", "credential"],
+        form: r#"(?i)((?:secret|password|passwd|token|credential)[a-z0-9_-]*["']?\s*[:=]\s*["']?)[^\s"',}]+"#,
+        with: "${1}***",
+    },
+    SecretForm {
+        needs: &["bearer"],
+        form: r"(?i)(bearer\s+)[a-z0-9._~+/=-]+",
+        with: "${1}***",
+    },
+    SecretForm {
+        needs: &["-----begin"],
+        form: r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
+        with: MASK,
+    },
+    SecretForm {
+        needs: &["://"],
+        form: r"([a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+@",
+        with: "${1}***@",
+    },
 ];
 
-/// The text without what looks like a secret.
+/// The text without what looks like a secret. It takes as long as the text is.
 pub fn masked(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
     let mut text = text.to_owned();
-    for (form, with) in SECRETS {
+    for SecretForm { needs, form, with } in SECRETS {
+        if !needs.iter().any(|word| lower.contains(word)) {
+            continue;
+        }
         if let Ok(form) = Regex::new(form) {
             text = form.replace_all(&text, with).into_owned();
         }

@@ -14,6 +14,7 @@ mod cidr;
 mod cluster;
 mod cluster_check;
 mod cluster_read;
+mod complaint;
 mod components_check;
 mod cross;
 mod dns_check;
@@ -53,6 +54,7 @@ pub use cluster::{
     ApiLoadBalancer, AutoscalerAddon, Cluster, Dns, EtcdCluster, LoadBalancerClass,
     PriorityExpander, RollingUpdate, Subnet, SubnetKind, TerminationQueue,
 };
+pub use complaint::{LineOfField, field_line, fields_in};
 pub(crate) use ebs_check::root_size;
 pub use error::{KopsError, KopsErrors};
 pub use group::{

@@ -64,14 +64,14 @@ pub fn made_of_text(around: Around<'_>) -> String {
     lines(&[revision_line(around.revision)])
 }
 
-/// What kops would do by itself, cluster by cluster; in its own words where all is to be shown.
+/// What kops would do with the documents of git, cluster by cluster; in its own words where all is to be shown.
 pub fn dry_runs_text(dry_runs: &BTreeMap<ClusterName, DryRun>, style: Style) -> String {
     /// Tasks that a line names.
     const NAMED: usize = 5;
     let of_one = |(cluster, found): (&ClusterName, &DryRun)| {
         let (what, text) = match found {
             DryRun::Known { tasks, text } if tasks.is_empty() => (
-                "nothing: all that is stored is carried out".to_owned(),
+                "nothing: all of it is carried out".to_owned(),
                 text.as_str(),
             ),
             DryRun::Known { tasks, text } => {
@@ -89,7 +89,7 @@ pub fn dry_runs_text(dry_runs: &BTreeMap<ClusterName, DryRun>, style: Style) -> 
             .filter(|_| style.full)
             .map(|line| format!("    {}\n", plain(line)))
             .collect();
-        format!("kops update of {cluster}, before this plan: {what}\n{words}")
+        format!("kops update of {cluster}, with what git has: {what}\n{words}")
     };
     dry_runs.iter().map(of_one).collect()
 }

@@ -28,6 +28,7 @@ mod plan_text;
 mod policy;
 mod progress;
 mod reason;
+mod refused_field;
 mod rehearsal;
 mod remark;
 mod revision;
@@ -72,11 +73,14 @@ pub use markdown::{MARKDOWN_LIMIT, plan_markdown};
 pub use migration::{Alike, TemplateOutcome, migration_text};
 pub use note::drain_blocker_text;
 pub use notice::{drift_notice_body, notice_body, test_notice_body, webhooks_text};
-pub use plan_file::{PlanFileError, plan_from_json, plan_json, whole_plan_json};
+pub use plan_file::{
+    PlanFileError, dry_runs_from_json, plan_from_json, plan_json, whole_plan_json,
+};
 pub use plan_text::plan_text;
 pub use policy::{PolicyFacts, iam_policy};
 pub use progress::{looking_line, progress_lines, still_waiting_line, waiting_lines};
 pub use reason::{RESUME, advice_text, finding_text, ground_text, reason_text, symptom_text};
+pub use refused_field::{RefusedField, refused_text};
 pub use rehearsal::{Fate, Rehearsal, Runs, fates_text, rehearsal_text, runs_text};
 pub use remark::{asides_text, warned_text};
 pub use revision::{revision_line, unreviewed_lines};

@@ -1,5 +1,7 @@
 //! The plan file: a plan as JSON, and back, refusing whatever is not exactly a plan. Opens no files.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
 use super::around::{Around, around_json};
@@ -7,7 +9,7 @@ use super::note;
 use super::shape::{blocked_text, hint};
 use super::summary::summary;
 use crate::fleet::Stage;
-use crate::model::Digest;
+use crate::model::{ClusterName, Digest, DryRun};
 use crate::plan::{PLAN_VERSION, Plan};
 
 /// What stands in the file and is no part of the plan.
@@ -59,6 +61,13 @@ pub enum PlanFileError {
         /// The id it claims.
         id: Digest,
     },
+}
+
+/// What kops said it would do, as a plan file has it beside the plan; of what has another form, nothing.
+pub fn dry_runs_from_json(text: &str) -> BTreeMap<ClusterName, DryRun> {
+    let file: Json = serde_json::from_str(text).unwrap_or_default();
+    let found = file.get("kops_dry_runs").cloned().unwrap_or_default();
+    serde_json::from_value(found).unwrap_or_default()
 }
 
 /// The plan file: pretty JSON of the [`Plan`] itself, fields named as in the type, with `summary` (see [`super::Summary`])

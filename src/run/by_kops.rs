@@ -22,8 +22,8 @@ enum Halt {
     Unknown(String),
     /// Others changed what it stands on, or kops made something else than was planned.
     Moved(String),
-    /// kops refuses.
-    Refused(String),
+    /// kops refuses, in its words: these documents, where they are git's.
+    Refused(String, Vec<String>),
     /// No account to ask.
     Cloud(CloudError),
 }
@@ -33,9 +33,28 @@ impl From<EngineError> for Halt {
         if error.is_transient() {
             Halt::Unknown(error.to_string())
         } else {
-            Halt::Refused(error.to_string())
+            Halt::Refused(error.to_string(), Vec::new())
         }
     }
+}
+
+impl Halt {
+    /// What is refused is one of these documents.
+    fn of(self, documents: impl IntoIterator<Item = String>) -> Halt {
+        match self {
+            Halt::Refused(why, _) => Halt::Refused(why, documents.into_iter().collect()),
+            Halt::Unknown(_) | Halt::Moved(_) | Halt::Cloud(_) => self,
+        }
+    }
+}
+
+/// What came of what kops was asked.
+pub(super) struct Carried {
+    pub(super) result: StepResult,
+    /// What ends the run.
+    pub(super) halts: Option<CloudError>,
+    /// Documents of git that kops refuses, those that are meant first.
+    pub(super) refused: Vec<String>,
 }
 
 /// Carries an effect out.
@@ -43,8 +62,27 @@ pub(super) async fn carry_out<W: Cloud + Engine>(
     world: &W,
     run: &ClusterRun,
     effect: &KopsEffect,
-) -> (StepResult, Option<CloudError>) {
-    let done = match effect {
+) -> Carried {
+    let done = brought_about(world, run, effect).await;
+    // On the way back it is not what git has.
+    let refused = match &done {
+        Err(Halt::Refused(_, documents)) if is_of_git(run, effect) => documents.clone(),
+        Ok(_) | Err(_) => Vec::new(),
+    };
+    let (result, halts) = result(done);
+    Carried {
+        result,
+        halts,
+        refused,
+    }
+}
+
+async fn brought_about<W: Cloud + Engine>(
+    world: &W,
+    run: &ClusterRun,
+    effect: &KopsEffect,
+) -> Result<Applied, Halt> {
+    match effect {
         KopsEffect::Publish { from, to, .. } => publish(world, &place(run), from, to).await,
         KopsEffect::Update {
             group,
@@ -60,10 +98,19 @@ pub(super) async fn carry_out<W: Cloud + Engine>(
                 beside,
                 stored,
             };
-            update(world, &asked, boots).await
+            let done = update(world, &asked, boots).await;
+            done.map_err(|halt| halt.of(asked.documents()))
         }
+    }
+}
+
+/// Whether what kops is asked to store or carry out is what git has.
+fn is_of_git(run: &ClusterRun, effect: &KopsEffect) -> bool {
+    let asked = match effect {
+        KopsEffect::Publish { to, .. } => to,
+        KopsEffect::Update { stored, .. } => stored,
     };
-    result(done)
+    run.kops.as_ref().is_some_and(|kops| kops.to == *asked)
 }
 
 /// What kops would do to all groups of a cluster; where it cannot say, that.
@@ -80,7 +127,7 @@ fn result(done: Result<Applied, Halt>) -> (StepResult, Option<CloudError>) {
         Ok(applied) => (StepResult::Applied(applied), None),
         Err(Halt::Moved(found)) => (StepResult::Applied(Applied::Moved(found)), None),
         Err(Halt::Unknown(why)) => (StepResult::Unknown(why), None),
-        Err(Halt::Refused(why)) => (StepResult::Refused(why), None),
+        Err(Halt::Refused(why, _)) => (StepResult::Refused(why), None),
         Err(Halt::Cloud(error)) => {
             let why = error.to_string();
             let halts = (!error.is_transient()).then_some(error);
@@ -197,7 +244,8 @@ async fn publish<W: Engine>(
         .find(|(key, wanted)| !is_stored(found.get(*key), wanted));
     match (lacking, said) {
         (None, _) => Ok(Applied::Done),
-        (Some(_), Err(error)) => Err(error.into()),
+        // kops stops at the first document that it refuses.
+        (Some((key, _)), Err(error)) => Err(Halt::from(error).of([(*key).clone()])),
         (Some((key, _)), Ok(())) => Err(Halt::Unknown(format!(
             "kops ended well, and {key} is not stored as it was given"
         ))),
@@ -217,6 +265,13 @@ impl Asked<'_> {
     fn name(&self) -> Option<&GroupName> {
         let task = self.run.groups.iter().find(|g| g.asg == *self.group)?;
         Some(&task.name)
+    }
+
+    /// What kops may find wrong: the cluster's own, and those of the groups.
+    fn documents(&self) -> Vec<String> {
+        let groups = self.groups.iter().map(|g| format!("InstanceGroup/{g}"));
+        let cluster = format!("Cluster/{}", self.run.cluster);
+        groups.chain([cluster]).collect()
     }
 
     /// Those beside it that kops would leave as they are: a group whose turn it is not is not changed, whatever was expected of it.

@@ -7,7 +7,7 @@ use super::by_kops;
 use super::fence::place;
 use super::runner::Runner;
 use super::together::{MAX_CLUSTERS, together};
-use super::{RunError, Signal};
+use super::{Drive, RefusedByKops, RunError, Signal};
 use crate::cloud::{Cloud, CloudError};
 use crate::engine::{Engine, KopsCall};
 use crate::model::{Applied, ClusterName, Effect, KopsEffect, NodeEffect};
@@ -38,6 +38,7 @@ impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         self.append(intents)?;
         let executor = Executor {
             world: self.world,
+            drive: self.drive,
             store: self.store,
             journal: &*self.journal,
             locks: &self.locks,
@@ -92,6 +93,7 @@ struct Lane {
 /// Carries out effects, as long as the locks are held.
 struct Executor<'a, W> {
     world: &'a W,
+    drive: &'a Drive,
     store: &'a Store,
     journal: &'a Journal,
     locks: &'a Locks,
@@ -177,11 +179,11 @@ impl<W: Cloud + NodeApi + Engine> Executor<'_, W> {
             }
             Effect::Kops(effect) => {
                 let done = by_kops::carry_out(self.world, run, effect).await;
-                if is_published(effect, &done.0) {
+                if is_published(effect, &done.result) {
                     self.keep_dry_run(step, run).await;
                 }
                 self.keep_calls(step, run).await;
-                done
+                (self.with_place(run, done.result, done.refused), done.halts)
             }
             Effect::Node(effect) => match self.world.act(&step.cluster, effect).await {
                 Ok(applied) => (StepResult::Applied(applied), None),
@@ -213,6 +215,29 @@ impl<W: Engine> Executor<'_, W> {
     async fn keep_dry_run(&self, step: &Step, run: &ClusterRun) {
         let text = by_kops::dry_run(self.world, run).await;
         self.keep(&format!("kops-{}.dry-run.{}", step.id, run.cluster), &text);
+    }
+
+    /// What kops refuses, with where the fleet writes it.
+    fn with_place(
+        &self,
+        run: &ClusterRun,
+        result: StepResult,
+        documents: Vec<String>,
+    ) -> StepResult {
+        let (StepResult::Refused(words), Some(written)) = (&result, self.drive.written) else {
+            return result;
+        };
+        if documents.is_empty() {
+            return result;
+        }
+        let place = written(&RefusedByKops {
+            folder: self.drive.folder.clone(),
+            release: self.journal.rollout().release.clone(),
+            cluster: run.cluster.clone(),
+            documents,
+            words: words.clone(),
+        });
+        StepResult::Refused(format!("{words}; {place}"))
     }
 
     /// An aside: what cannot be kept is not, and the rollout goes on.

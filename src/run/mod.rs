@@ -19,6 +19,7 @@ mod look;
 mod neighbours;
 mod notify;
 mod outcome;
+mod preview;
 mod questions;
 mod record;
 mod rehearsal;
@@ -49,7 +50,8 @@ pub use look::{LookProgress, look, look_for};
 pub use notify::{
     Notifier, NotifyDelivered, NotifyFault, NotifyLeft, NotifyMessage, WebhookAnswer, try_webhook,
 };
-pub use outcome::{Drive, Outcome, RunError, Signal};
+pub use outcome::{Drive, Outcome, RefusedByKops, RunError, Signal};
+pub use preview::copied_store;
 pub use rehearsal::{Rehearsed, rehearse};
 pub(crate) use together::{MAX_CLUSTERS, together};
 

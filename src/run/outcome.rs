@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::hook_drive::HookDrive;
 use crate::cloud::CloudError;
-use crate::model::{AccountId, ClusterName, Span, StageName, Timestamp};
+use crate::model::{AccountId, ClusterName, Digest, Span, StageName, Timestamp};
 use crate::rollout::{Ending, Progress, Reason, Record, Rollout, Waiting};
 use crate::store::{ObjectError, Stop, StoreError};
 
@@ -119,4 +119,20 @@ pub struct Drive {
     pub auto_approve: bool,
     /// Which hooks are run, and with what.
     pub hooks: HookDrive,
+    /// Where the fleet writes what kops refuses, in words; none: nobody is asked.
+    pub written: Option<fn(&RefusedByKops) -> String>,
+}
+
+/// Documents that kops refuses, as git has them.
+#[derive(Clone, Debug)]
+pub struct RefusedByKops {
+    /// The fleet's folder.
+    pub folder: PathBuf,
+    /// What was rendered when the plan was made: a fleet that is another by now says nothing about it.
+    pub release: Digest,
+    pub cluster: ClusterName,
+    /// `Kind/name`, those that are meant first.
+    pub documents: Vec<String>,
+    /// What kops says, secrets masked.
+    pub words: String,
 }

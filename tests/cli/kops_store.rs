@@ -293,9 +293,9 @@ fn a_simulated_kops_is_of_the_release_that_is_named() {
     assert!(said.contains("no changes"), "{said}");
 }
 
-/// What kops would do by itself is asked for by name: its tasks in the plan, its words in the file. What it does not say is not known.
+/// What kops would do is asked for by name: with the documents that git has, which are stored nowhere yet; its tasks in the plan, its words in the file.
 #[test]
-fn a_plan_has_what_kops_would_do_by_itself() {
+fn a_plan_has_what_kops_would_do() {
     let bed = Bed::new();
     for file in fs::read_dir(bed.path("clusters")).unwrap() {
         let file = format!("clusters/{}", file.unwrap().file_name().display());
@@ -304,29 +304,19 @@ fn a_plan_has_what_kops_would_do_by_itself() {
     }
     bed.run("rollout start --auto-approve --quiet").ends(0);
     let said = bed.run("plan --kops-dry-run").ends(0).out;
-    let quiet = format!(
-        "kops update of {CLUSTER}, before this plan: nothing: all that is stored is carried out"
-    );
+    let quiet =
+        format!("kops update of {CLUSTER}, with what git has: nothing: all of it is carried out");
     assert!(said.contains(&quiet), "{said}");
-    assert!(!bed.run("plan").ends(0).out.contains("before this plan"));
+    assert!(!bed.run("plan").ends(0).out.contains("with what git has"));
 
-    // Stored, and never carried out.
-    let states = fs::read_dir(bed.path(".kfleet/local")).unwrap();
-    let mut changed = 0;
-    for path in states.map(|entry| entry.unwrap().path()) {
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        if text.contains(CLUSTER) && text.contains("1.34.2") {
-            fs::write(&path, text.replace("1.34.2", "1.34.1")).unwrap();
-            changed += 1;
-        }
-    }
-    assert!(changed > 0, "no state of {CLUSTER}");
+    bed.change("vars/staging.yaml", "max: 4}", "max: 5}");
+    bed.change("vars/defaults.yaml", "max_pods: 110", "max_pods: 70");
     let out = bed.path("plan.json").display().to_string();
     let words = format!("plan --kops-dry-run --verbose --out {out}");
     let said = bed.run(&words).ends(2).out;
     for part in [
-        format!("kops update of {CLUSTER}, before this plan: "),
-        "tasks: LaunchTemplate/".into(),
+        format!("kops update of {CLUSTER}, with what git has: "),
+        "LaunchTemplate/admin-nodes.".into(),
         "    Must specify --yes to apply changes".into(),
     ] {
         assert!(said.contains(&part), "no {part:?} in\n{said}");
@@ -340,7 +330,62 @@ fn a_plan_has_what_kops_would_do_by_itself() {
             .contains("Will modify resources"),
         "{found}"
     );
-    // Beside the plan: the file is still one that can be carried out.
-    let said = bed.run(&format!("rollout start --auto-approve --plan {out}"));
-    assert!(!said.err.contains("unknown field"), "{}", said.err);
+    // Nothing of it is stored: the same plan again.
+    let again = bed.run(&words).ends(2).out;
+    assert_eq!(again, said);
+    // Beside the plan: the file is still one that can be carried out, and what kops said stays with the rollout.
+    bed.run(&format!(
+        "rollout start --auto-approve --fault kops-refuses:spec.kubelet --plan {out}"
+    ))
+    .ends(4);
+    let said = bed.run(&format!("rollout show --output kops-plan.{CLUSTER}"));
+    assert!(said.out.contains("Will modify resources"), "{}", said.out);
+}
+
+/// Words alone leave a person with a document of 200 lines that no file holds: the file and line that write the field are named, and stay named.
+#[test]
+fn what_kops_refuses_is_shown_where_git_has_it() {
+    let bed = Bed::new();
+    for file in fs::read_dir(bed.path("clusters")).unwrap() {
+        let file = format!("clusters/{}", file.unwrap().file_name().display());
+        let kops = "engine: kops\nkops: {version: \"1.35\", state_store: s3://acme-kops-state}\n";
+        bed.write(&file, &(bed.read(&file) + kops));
+    }
+    bed.run("render --quiet").ends(0);
+    let refused = |field: &str, told: &[&str]| {
+        let bed = bed.copy();
+        let words = format!("rollout start --auto-approve --fault kops-refuses:{field}");
+        let said = bed.run(&words).ends(4);
+        let status = bed.run("rollout status").ends(4);
+        for part in told {
+            for text in [&said.out, &status.out] {
+                assert!(text.contains(part), "no {part:?} in\n{text}");
+            }
+        }
+    };
+    let line = |file: &str, text: &str| {
+        let read = bed.read(file);
+        let found = read.lines().position(|l| l.trim().starts_with(text));
+        format!("{file}:{}", found.unwrap() + 1)
+    };
+    let rendered = format!("rendered/{CLUSTER}/manifests.yaml");
+    let field = "spec.kubelet.maxPods";
+    refused(
+        field,
+        &[
+            &format!("kops replace` refuses: error replacing cluster: {field}: Forbidden"),
+            &format!("the document is Cluster/{CLUSTER} in {rendered}; {field} is written at "),
+            &line("templates/1_cluster.yaml.j2", "maxPods:"),
+            &line("vars/defaults.yaml", "max_pods:"),
+            &line(&rendered, "maxPods:"),
+        ],
+    );
+    // The documents before it are stored: it is the first that is not.
+    refused(
+        "spec.taints",
+        &[
+            "the document is InstanceGroup/",
+            "spec.taints is written at templates/",
+        ],
+    );
 }

@@ -485,9 +485,9 @@ fn a_dry_run_without_an_answer_is_not_known() {
         .into();
     assert_eq!(
         kfleet::report::dry_runs_text(&found, PLAIN),
-        "kops update of a.example.com, before this plan: nothing: all that is stored is carried out\n\
-         kops update of b.example.com, before this plan: 2 tasks: LaunchTemplate/n, ManagedFile/m\n\
-         kops update of c.example.com, before this plan: not known: `kops update cluster` was killed\n"
+        "kops update of a.example.com, with what git has: nothing: all of it is carried out\n\
+         kops update of b.example.com, with what git has: 2 tasks: LaunchTemplate/n, ManagedFile/m\n\
+         kops update of c.example.com, with what git has: not known: `kops update cluster` was killed\n"
     );
     let full = kfleet::report::dry_runs_text(&found, FULL);
     assert!(

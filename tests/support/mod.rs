@@ -450,6 +450,7 @@ impl Scene {
             max_wait: Span::from_secs(100_000_000),
             auto_approve: true,
             hooks: hook_tasks::drive(),
+            written: None,
         }
     }
 

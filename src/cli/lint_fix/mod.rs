@@ -1,7 +1,7 @@
 //! `kfleet lint --fix`: findings with one safe answer, put right where the value comes from: in vars, templates or snippets. Nothing is written before
 //! it is shown, and proven on a copy.
 
-mod var;
+pub(super) mod var;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, IsTerminal as _};

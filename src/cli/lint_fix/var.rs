@@ -25,7 +25,7 @@ pub(super) struct VarFix {
 }
 
 /// Values that are no mapping, with the files that set them.
-pub(super) fn leaves(
+pub(in crate::cli) fn leaves(
     keys: Vec<String>,
     at: &MergedValue,
     into: &mut Vec<(Vec<String>, MergedValue)>,

@@ -6,6 +6,7 @@ use crate::cli::failure::Failure;
 use crate::cli::formats::FollowFormat;
 use crate::cli::notify::Notices;
 use crate::cli::output::Output;
+use crate::cli::own_folder::OwnFolder;
 use crate::cli::screen::Screen;
 use crate::cli::who::who;
 use crate::cli::world::{self, World};
@@ -43,6 +44,10 @@ impl Driver<'_> {
             .iter()
             .for_each(|record| screen.hear(&Signal::Recorded(record)));
         let directory = &self.arguments.directory;
+        let is_real = self.store.kind() == CloudKind::Aws;
+        let has_hooks = journal.rollout().hooks().next().is_some();
+        let own = (is_real && has_hooks).then(|| OwnFolder::new("hooks"));
+        let own = own.transpose()?;
         let drive = Drive {
             by: who(),
             folder: directory
@@ -62,9 +67,10 @@ impl Driver<'_> {
                     CloudKind::Aws => HookRunning::All,
                 },
                 environment: std::env::vars_os().collect(),
-                kubeconfig: kubeconfigs(self.store.kind()),
+                kubeconfig: own.as_ref().and_then(kubeconfigs),
             },
             auto_approve: self.pace.is_some_and(|p| p.auto_approve),
+            written: Some(crate::cli::refused::written),
         };
         self.world
             .act_for(journal.rollout(), git::head(directory).as_deref())
@@ -80,9 +86,8 @@ impl Driver<'_> {
             }) => Some(outcome),
         };
         screen.clear();
-        let given = drive.hooks.kubeconfig.as_ref();
-        // What hooks were given is gone by now; a folder that is not there is no loss.
-        let _gone = given.map(|own| std::fs::remove_dir(&own.folder));
+        // What hooks were given is gone by now.
+        drop(own);
         let id = &journal.rollout().id;
         let Some(outcome) = ended else {
             self.output.cloud_story(&format!(
@@ -128,21 +133,21 @@ pub(super) fn exit(outcome: &Outcome, journal: &Journal, output: &Output) -> Res
     }
 }
 
-/// What it waits for, and what a person does about that; nothing where its events have said it.
-/// Hooks' kubeconfigs; none on a simulated account, where no context leads anywhere.
-fn kubeconfigs(kind: CloudKind) -> Option<Kubeconfigs> {
-    match kind {
-        #[cfg(feature = "kubernetes")]
-        CloudKind::Aws => Some(Kubeconfigs {
-            of: crate::nodes::kube::of_context,
-            folder: std::env::temp_dir().join(format!("kfleet-hooks-{}", std::process::id())),
-        }),
-        #[cfg(not(feature = "kubernetes"))]
-        CloudKind::Aws => None,
-        CloudKind::Local => None,
-    }
+/// Hooks' kubeconfigs, below a folder of this process alone. On a simulated account there are none: no context leads anywhere.
+#[cfg(feature = "kubernetes")]
+fn kubeconfigs(own: &OwnFolder) -> Option<Kubeconfigs> {
+    Some(Kubeconfigs {
+        of: crate::nodes::kube::of_context,
+        folder: own.path().to_owned(),
+    })
 }
 
+#[cfg(not(feature = "kubernetes"))]
+fn kubeconfigs(_own: &OwnFolder) -> Option<Kubeconfigs> {
+    None
+}
+
+/// What it waits for, and what a person does about that; nothing where its events have said it.
 fn why_it_waits(outcome: &Outcome, id: &str) -> Vec<String> {
     match outcome {
         Outcome::WaitingForCredentials { why } => vec![

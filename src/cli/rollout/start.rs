@@ -23,7 +23,7 @@ use crate::cli::world::{Simulated, World};
 use crate::cli::{Exit, aims, documents, hooks, lint, plan, revision, stop, store, world};
 use crate::cloud::{Cloud as _, Place};
 use crate::engine::Engine as _;
-use crate::model::{ClusterName, Digest, Timestamp};
+use crate::model::{ClusterName, Digest, DryRun, Timestamp};
 use crate::plan::{ClusterPlan, Plan, Policy, fingerprint};
 use crate::report;
 use crate::rollout::{Ending, Inputs, Record, Rollout, build};
@@ -94,6 +94,7 @@ pub(super) async fn start(
     }
     let birth = (&rollout, &moment, &access);
     let (mut journal, first) = begin((&prepared, &portion), birth, &store, &world).await?;
+    keep_dry_runs(command, &store, &rollout.id);
     let driver = Driver {
         arguments,
         store: &store,
@@ -104,6 +105,19 @@ pub(super) async fn start(
     };
     let outcome = driver.drive(&mut journal, &[first]).await?;
     exit(&outcome, &journal, output)
+}
+
+/// What kops said when the plan was made stays with its rollout. An aside: what cannot be kept is not.
+fn keep_dry_runs(command: &StartArguments, store: &Store, rollout: &str) {
+    let file = command.plan.as_ref();
+    let text = file.and_then(|path| std::fs::read_to_string(path).ok());
+    for (cluster, found) in report::dry_runs_from_json(&text.unwrap_or_default()) {
+        let text = match found {
+            DryRun::Known { tasks: _, text } => text,
+            DryRun::NotKnown { why } => format!("not known: {why}\n"),
+        };
+        let _lost = store.put_output(rollout, &format!("kops-plan.{cluster}"), &text);
+    }
 }
 
 fn simulated<'a>(command: &'a StartArguments, portion: &Portion) -> Simulated<'a> {

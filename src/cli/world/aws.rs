@@ -97,7 +97,7 @@ pub(super) async fn real(
         session,
         hooks: hooks_of(&arguments.command),
     };
-    let kops = super::by_kops::programs(reached);
+    let kops = super::by_kops::programs(reached)?;
     let baselines = store.baselines()?;
     let contexts = reached.clusters.iter().filter_map(|(name, c)| {
         let uid = baselines.get(name).and_then(|b| b.kubernetes.clone());

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::World;
 use crate::cloud::Place;
 use crate::engine::{Engine, EngineError, KopsCall, Left, Validation};
-use crate::model::{GroupName, Nodeup, Stored};
+use crate::model::{DocumentStates, GroupName, Nodeup, Stored};
 
 #[cfg(feature = "aws")]
 pub(super) use real::{Programs, programs};
@@ -74,6 +74,19 @@ impl Engine for World {
         }
     }
 
+    async fn preview(
+        &self,
+        place: &Place,
+        documents: &DocumentStates,
+        groups: &BTreeSet<GroupName>,
+    ) -> Result<Left, EngineError> {
+        match self {
+            World::Local(world) => world.preview(place, documents, groups).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.preview(place, documents, groups).await,
+        }
+    }
+
     async fn drain_calls(&self, place: &Place) -> Vec<KopsCall> {
         match self {
             World::Local(world) => world.drain_calls(place).await,
@@ -86,45 +99,41 @@ impl Engine for World {
 #[cfg(feature = "aws")]
 mod real {
     use std::collections::{BTreeMap, BTreeSet};
-    use std::path::PathBuf;
     use std::sync::Arc;
     use std::time::Duration;
 
     use serde_json::Value as Json;
 
+    use crate::cli::failure::Failure;
+    use crate::cli::own_folder::OwnFolder;
     use crate::cli::world::aws::Real;
     use crate::cloud::Place;
     use crate::engine::{Engine, EngineError, Kops, KopsCall, KopsOptions, Left, Validation};
-    use crate::model::{ClusterName, GroupName, Nodeup, Region, Stored};
-    use crate::run::{DocumentStore, documents};
+    use crate::model::{ClusterName, DocumentStates, GroupName, Nodeup, Region, Stored};
+    use crate::run::{DocumentStore, copied_store, documents};
     use crate::store::{KopsAccess, StoreAccess};
 
     /// kops for each cluster whose engine it is. Where it is run is known with the cluster's place.
     pub(in crate::cli::world) struct Programs {
-        folder: PathBuf,
+        /// None: no cluster's engine is kops.
+        folder: Option<OwnFolder>,
         clusters: BTreeMap<ClusterName, (KopsAccess, Option<String>)>,
         open: tokio::sync::Mutex<BTreeMap<ClusterName, Arc<Kops>>>,
     }
 
     /// How kops is run, before anybody asks it.
-    pub(in crate::cli::world) fn programs(access: &StoreAccess) -> Programs {
+    pub(in crate::cli::world) fn programs(access: &StoreAccess) -> Result<Programs, Failure> {
         let clusters = access.clusters.iter().filter_map(|(name, c)| {
             let kops = c.kops.clone()?;
             Some((name.clone(), (kops, c.role_arn.clone())))
         });
-        let own = format!("kfleet-kops-{}", std::process::id());
-        Programs {
-            folder: std::env::temp_dir().join(own),
-            clusters: clusters.collect(),
+        let clusters: BTreeMap<_, _> = clusters.collect();
+        let folder = (!clusters.is_empty()).then(|| OwnFolder::new("kops"));
+        Ok(Programs {
+            folder: folder.transpose()?,
+            clusters,
             open: tokio::sync::Mutex::default(),
-        }
-    }
-
-    impl Drop for Programs {
-        fn drop(&mut self) {
-            // Nothing of it is needed again; what is not there is no loss.
-            let _ = std::fs::remove_dir_all(&self.folder);
-        }
+        })
     }
 
     impl Programs {
@@ -138,7 +147,8 @@ mod real {
             cluster: &ClusterName,
             region: &Region,
         ) -> Result<Arc<Kops>, EngineError> {
-            let Some((access, role)) = self.clusters.get(cluster) else {
+            let (Some((access, role)), Some(folder)) = (self.clusters.get(cluster), &self.folder)
+            else {
                 return Err(EngineError::NoEngine(cluster.clone()));
             };
             let mut open = self.open.lock().await;
@@ -150,7 +160,7 @@ mod real {
                     region: region.clone(),
                     role: role.clone(),
                     environment: std::env::vars_os().collect(),
-                    folder: self.folder.join(cluster.as_str()),
+                    folder: folder.path().join(cluster.as_str()),
                     attendant: crate::cli::attend::program(),
                     limit: Duration::from_millis(
                         u64::try_from(access.time_limit.millis()).unwrap_or(u64::MAX),
@@ -235,6 +245,28 @@ mod real {
             groups: &BTreeSet<GroupName>,
         ) -> Result<Left, EngineError> {
             self.usable(place).await?.left(groups).await
+        }
+
+        async fn preview(
+            &self,
+            place: &Place,
+            documents: &DocumentStates,
+            groups: &BTreeSet<GroupName>,
+        ) -> Result<Left, EngineError> {
+            let kops = self.usable(place).await?;
+            let store = self.state_store(place).await?;
+            let failed = |words| EngineError::Failed {
+                command: "update cluster".into(),
+                words,
+            };
+            let stored = store.texts(place.cluster.as_str()).await;
+            let stored = stored.map_err(failed)?;
+            let own = (
+                &place.cluster,
+                self.kops.access(&place.cluster)?.state.as_str(),
+            );
+            let files = copied_store(own, &stored, documents).map_err(failed)?;
+            kops.preview(&files, groups).await
         }
 
         async fn drain_calls(&self, place: &Place) -> Vec<KopsCall> {

@@ -41,6 +41,8 @@ pub enum Fault {
     NoCapacityOf(Pool),
     /// `no-answer:N`: every Nth effect does not happen, and is answered with [`crate::cloud::CloudError::Unknown`] (N at least 2).
     NoAnswer(u64),
+    /// `kops-refuses:FIELD`: kops stores no document that has this field, such as `spec.kubelet.maxPods`.
+    KopsRefuses(String),
     /// `expired-credentials`: every call of the cloud is refused with [`crate::cloud::CloudError::Credentials`].
     ExpiredCredentials,
     /// `no-kubernetes:CLUSTER`: the cluster's own API does not answer; what AWS says of it can be read.
@@ -75,7 +77,7 @@ pub enum FaultError {
     /// The word before the colon is no kind of fault.
     #[error(
         "`{0}` is no fault; there are sick-image, sick-pods, sick-etcd, no-etcd, dead-image, no-capacity, no-capacity-of, stuck-drain, refuse-evictions, slow-boot, throttle, lost-answer, no-answer, \
-         no-read, no-kubernetes, wrong-account, expired-credentials, slow-pods, slow-end, lost-nodes, deregistration, slow-volumes, idle-scale-down, \
+         no-read, no-kubernetes, wrong-account, kops-refuses, expired-credentials, slow-pods, slow-end, lost-nodes, deregistration, slow-volumes, idle-scale-down, \
          stale-reads, shifting-pages, few-addresses, few-vcpus, spot-score, many-versions, not-offered, no-image, other-architecture, no-room-read"
     )]
     Kind(String),
@@ -161,6 +163,7 @@ impl FromStr for Fault {
             "no-capacity-of" => pool(value)
                 .ok_or_else(|| form("no-capacity-of:TYPE@ZONE, either of them * for all")),
             "no-answer" => Ok(Fault::NoAnswer(every("no-answer:N, N at least 2")?)),
+            "kops-refuses" => Ok(Fault::KopsRefuses(name("kops-refuses:FIELD")?)),
             "no-kubernetes" => Ok(Fault::NoKubernetes(value.parse()?)),
             "few-addresses" | "few-vcpus" | "spot-score" | "many-versions" | "not-offered" | "no-image"
             | "other-architecture" | "no-profile" | "no-room-read" => Lack::parse(kind, value).map(Fault::Lack).map_err(form),
@@ -225,6 +228,7 @@ impl Fault {
             | Fault::NoAnswer(_)
             | Fault::StaleReads(_)
             | Fault::ShiftingPages(_)
+            | Fault::KopsRefuses(_)
             | Fault::Lack(
                 Lack::FewAddresses(..) | Lack::FewVcpus(..) | Lack::SpotScore(..) | Lack::NoRead(_),
             )
@@ -326,6 +330,7 @@ impl Faults {
             | Fault::ExpiredCredentials
             | Fault::StaleReads(_)
             | Fault::ShiftingPages(_)
+            | Fault::KopsRefuses(_)
             | Fault::WrongAccount(_) => false,
         })
     }
@@ -516,6 +521,17 @@ impl Faults {
         self.0
             .iter()
             .any(|f| matches!(f, Fault::NoAnswer(n) if effect.is_multiple_of(*n)))
+    }
+
+    /// The field for which kops refuses a document.
+    pub(super) fn kops_refuses(&self, document: &serde_json::Value) -> Option<&str> {
+        self.0.iter().find_map(|f| {
+            let Fault::KopsRefuses(field) = f else {
+                return None;
+            };
+            let path = format!("/{}", field.replace('.', "/"));
+            document.pointer(&path).map(|_| field.as_str())
+        })
     }
 
     pub(super) fn credentials_are_over(&self) -> bool {

@@ -17,8 +17,8 @@ use crate::desired::{DesiredCluster, DesiredGroup};
 use crate::engine::{Engine, EngineError, KopsCall, Left, Validation};
 use crate::kops::{self, stored};
 use crate::model::{
-    AsgName, Boots, ClusterName, Effect, GroupName, KopsEffect, KopsVersion, LaunchTemplateData,
-    Nodes, Nodeup, Stored, TemplateVersion,
+    AsgName, Boots, ClusterName, DocumentStates, Effect, GroupName, KopsEffect, KopsVersion,
+    LaunchTemplateData, Nodes, Nodeup, Stored, TemplateVersion,
 };
 use crate::nodes::NodeApi as _;
 use crate::plan::labelled;
@@ -179,6 +179,48 @@ impl Inner {
         done.map(drop)
     }
 
+    /// The first document that kops refuses, by its place among them, and in which words.
+    fn refused(&self, keyed: &[(String, Json)]) -> Option<(usize, String)> {
+        let mut all = keyed.iter().enumerate();
+        all.find_map(|(index, (key, document))| {
+            let field = self.faults.kops_refuses(document)?;
+            let kind = match key.starts_with("Cluster/") {
+                true => "cluster",
+                false => "instanceGroup",
+            };
+            let words = format!("error replacing {kind}: {field}: Forbidden: refused (simulated)");
+            Some((index, words))
+        })
+    }
+
+    /// Stores documents one after the other, up to the first that kops refuses.
+    fn publish(
+        &mut self,
+        place: &Place,
+        mut keyed: Vec<(String, Json)>,
+    ) -> Result<(), EngineError> {
+        let Ok(group) = AsgName::new(place.cluster.as_str()) else {
+            return Err(EngineError::NoEngine(place.cluster.clone()));
+        };
+        let refused = self.refused(&keyed);
+        keyed.truncate(refused.as_ref().map_or(usize::MAX, |(index, _)| *index));
+        let keyed: BTreeMap<String, Json> = keyed.into_iter().collect();
+        if !keyed.is_empty() {
+            let effect = publishing(group, &keyed);
+            self.by_kops(place, "replace", effect, |cluster, _| {
+                let names: Vec<String> = keyed.keys().map(|key| format!("{key} stored")).collect();
+                cluster.state.kops.documents.extend(keyed);
+                Ok(names.join("\n"))
+            })?;
+        }
+        let Some((_, words)) = refused else {
+            return Ok(());
+        };
+        let refused = Err(refuses(words));
+        self.note(place, "replace", &refused);
+        refused.map(drop)
+    }
+
     fn note(&mut self, place: &Place, words: &str, done: &Result<String, EngineError>) {
         let (text, ended) = match done {
             Ok(text) => (text.clone(), "exit code 0 (simulated)".to_owned()),
@@ -302,24 +344,11 @@ impl Engine for World {
                 let (kind, name) = (word("/kind")?, word("/metadata/name")?);
                 Some((format!("{kind}/{name}"), stored::normal(document)))
             });
-            let keyed: Option<BTreeMap<String, Json>> = keyed.collect();
+            let keyed: Option<Vec<(String, Json)>> = keyed.collect();
             let Some(keyed) = keyed else {
-                return Err(EngineError::Refused {
-                    command: "replace".into(),
-                    words: "Object 'Kind' is missing (simulated)".into(),
-                });
+                return Err(refuses("Object 'Kind' is missing (simulated)".into()));
             };
-            let group = AsgName::new(place.cluster.as_str());
-            let Ok(group) = group else {
-                return Err(EngineError::NoEngine(place.cluster.clone()));
-            };
-            let effect = publishing(group, &keyed);
-            let mut inner = self.inner();
-            inner.by_kops(place, "replace", effect, |cluster, _| {
-                let names: Vec<String> = keyed.keys().map(|key| format!("{key} stored")).collect();
-                cluster.state.kops.documents.extend(keyed);
-                Ok(names.join("\n"))
-            })
+            self.inner().publish(place, keyed)
         };
         self.lives().await;
         published
@@ -374,6 +403,31 @@ impl Engine for World {
         deleted
     }
 
+    async fn preview(
+        &self,
+        place: &Place,
+        documents: &DocumentStates,
+        groups: &BTreeSet<GroupName>,
+    ) -> Result<Left, EngineError> {
+        let mut inner = self.inner();
+        let mut cluster = inner.of_kops(place);
+        for (key, document) in documents {
+            let kept = &mut cluster.state.kops.documents;
+            match document {
+                Some(document) => drop(kept.insert(key.clone(), stored::normal(document))),
+                None => drop(kept.remove(key)),
+            }
+        }
+        let left = cluster.left(groups, inner.release(place));
+        let left = left.map_err(|words| EngineError::Refused {
+            command: "update cluster".into(),
+            words,
+        });
+        let words = format!("update cluster {}", listed(groups));
+        inner.note(place, &words, &left.clone().map(|left| left.text));
+        left
+    }
+
     async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
         let mut inner = self.inner();
         let left = inner.of_kops(place).left(groups, inner.release(place));
@@ -389,6 +443,13 @@ impl Engine for World {
     async fn drain_calls(&self, place: &Place) -> Vec<KopsCall> {
         let found = self.inner().printed.remove(&place.cluster);
         found.unwrap_or_default()
+    }
+}
+
+fn refuses(words: String) -> EngineError {
+    EngineError::Refused {
+        command: "replace".into(),
+        words,
     }
 }
 
