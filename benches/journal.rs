@@ -1,5 +1,5 @@
 //! What the journal of a rollout costs at 10, 100 and 1,000 clusters of 12 groups: puts and bytes a group in a store of objects, as S3 is one, and what
-//! it takes to say how the rollout stands. Puts are counted by kind: appends of a round, leases that are renewed, everything else.
+//! it takes a process that has read nothing yet to say how the rollout stands. Puts are counted by kind: appends of a round, leases that are renewed, everything else.
 //! `cargo bench --bench journal`; `-- SIZE` measures one size.
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ use kfleet::fleet::Wave;
 use kfleet::model::Span;
 use kfleet::rollout::Ending;
 use kfleet::run::{Outcome, run};
-use kfleet::store::Journal;
+use kfleet::store::{Journal, Objects as _};
 use memory::{Fault, Memory, Verb};
 use support::{Scene, block, folder, name};
 
@@ -59,7 +59,7 @@ fn main() {
         asked
     };
     println!(
-        "clusters\tgroups\trecords\tKiB a group\tappends\tappends a group\tother puts a group\tgets of status\tseconds of status\tMiB of the largest append"
+        "clusters\tgroups\trecords\tKiB a group\tappends\tappends a group\tother puts a group\tMiB of the largest append\tcheckpoints\tMiB of the last\tgets of status\tseconds of status"
     );
     for size in sizes {
         println!("{}", one(size));
@@ -105,34 +105,35 @@ fn one(size: usize) -> String {
             .filter(|((v, kind), _)| *v == verb && is(kind));
         found.map(|(_, n)| *n).sum::<u64>()
     };
-    let keys = wire.memory.keys();
-    let batches: Vec<usize> = keys
-        .iter()
-        .filter(|k| k.contains("r2/"))
-        .filter_map(|k| Some(wire.memory.text(k)?.len()))
-        .collect();
-    let folder = keys
-        .iter()
-        .find(|k| k.contains("r2/"))
-        .and_then(|k| k.split('/').next())
-        .unwrap_or_default()
-        .to_owned();
-    let (appends, puts) = (of("put", &|k| k == folder), of("put", &|_| true));
+    let of_r2 = |folder: &str| -> Vec<String> {
+        let begin = format!("{folder}/r2/");
+        let keys = wire.memory.keys().into_iter();
+        keys.filter(|k| k.starts_with(&begin)).collect()
+    };
+    let bytes_of = |key: &String| wire.get(key).unwrap().unwrap().bytes.len();
+    let batches: Vec<usize> = of_r2("journals").iter().map(bytes_of).collect();
+    let beside: usize = of_r2("checkpoints").iter().map(bytes_of).sum();
+    let (appends, checkpoints) = (
+        of("put", &|k| k == "journals"),
+        of("put", &|k| k == "checkpoints"),
+    );
+    let puts = of("put", &|_| true);
     counts.lock().unwrap().clear();
     let began = Instant::now();
-    let (rollout, progress) = scene.store().rollout("r2").unwrap();
+    let (rollout, progress) = wire.store("another").outline("r2").unwrap();
     let seconds = began.elapsed().as_secs_f64();
     assert_eq!(rollout.id, "r2");
     let each = (size * (GROUPS.len() + 1)) as f64;
     let bytes: usize = batches.iter().sum();
     format!(
-        "{size}\t{each}\t{}\t{:.2}\t{appends}\t{:.2}\t{:.2}\t{}\t{seconds:.3}\t{:.2}",
+        "{size}\t{each}\t{}\t{:.2}\t{appends}\t{:.2}\t{:.2}\t{:.2}\t{checkpoints}\t{:.2}\t{}\t{seconds:.3}",
         progress.seq,
         bytes as f64 / 1024.0 / each,
         appends as f64 / each,
         (puts - appends) as f64 / each,
-        of("get", &|_| true),
         *batches.iter().max().unwrap() as f64 / 1_048_576.0,
+        beside as f64 / 1_048_576.0,
+        of("get", &|_| true),
     )
 }
 

@@ -32,7 +32,7 @@ impl AroundPlan {
     ) -> Result<AroundPlan, Failure> {
         let under_way = match unfinished(store)? {
             Some(id) => {
-                let (rollout, progress) = store.rollout(&id)?;
+                let (rollout, progress) = store.outline(&id)?;
                 Some((rollout, progress, store.owner(&id)?))
             }
             None => None,

@@ -81,7 +81,7 @@ fn rolled_out(arguments: &Arguments, output: &Output) -> Result<String, Failure>
     let store = store::alone(arguments)?;
     let hint = "name a revision of git instead";
     for id in store.rollouts()?.into_iter().rev() {
-        let (rollout, progress) = store.rollout(&id)?;
+        let (rollout, progress) = store.outline(&id)?;
         if progress.ending != Some(Ending::Finished) {
             continue;
         }

@@ -400,7 +400,7 @@ fn stats(calls: &BTreeMap<String, u64>) -> String {
 pub(super) fn held(store: &Store) -> Result<BTreeMap<AsgName, BTreeSet<String>>, Failure> {
     let mut held = BTreeMap::new();
     for id in store.perhaps_unfinished()? {
-        held.extend(store.rollout(&id)?.1.held());
+        held.extend(store.outline(&id)?.1.held());
     }
     Ok(held)
 }

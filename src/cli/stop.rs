@@ -119,7 +119,7 @@ fn meant(
 fn of_store(store: &Store) -> Option<BTreeSet<ClusterName>> {
     let mut names: BTreeSet<ClusterName> = store.baselines().ok()?.into_keys().collect();
     for id in store.perhaps_unfinished().ok()? {
-        let (rollout, _) = store.rollout(&id).ok()?;
+        let (rollout, _) = store.outline(&id).ok()?;
         names.extend(rollout.clusters().map(|run| run.cluster.clone()));
     }
     Some(names)

@@ -3,6 +3,7 @@
 mod boot;
 mod calls;
 mod definition;
+mod definition_outline;
 mod digest_of;
 mod dry_run;
 mod effect;

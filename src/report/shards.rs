@@ -199,6 +199,9 @@ struct JointForm<'a> {
     release: &'a Digest,
     attempt: u32,
     plans: Option<&'a Digest>,
+    /// The stage that waits for an approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<&'a StageName>,
     exit: u8,
     shards: Vec<ShardForm<'a>>,
 }
@@ -236,6 +239,7 @@ pub fn joint_json(seen: &JointSeen, exit: u8) -> String {
         release: &seen.joint.release,
         attempt: seen.joint.attempt,
         plans: seen.plans.as_ref(),
+        approval: seen.approval.as_ref(),
         exit,
         shards: shards.collect(),
     };

@@ -9,6 +9,7 @@ mod freeze;
 mod hook_event;
 mod notice;
 mod observation;
+mod outline;
 mod policy;
 mod progress;
 mod reason;

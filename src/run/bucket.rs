@@ -155,6 +155,13 @@ impl Objects for Remote {
         })
     }
 
+    fn list_after(&self, folder: &str, name: &str) -> Result<Vec<String>, ObjectError> {
+        let (folder, after) = (folder.to_owned(), name.to_owned());
+        self.ask("list", &folder.clone(), |bucket| async move {
+            bucket.children_after(&folder, Some(&after)).await
+        })
+    }
+
     fn get_all(&self, keys: &[String]) -> Result<Vec<Option<Object>>, ObjectError> {
         let mut all = Vec::with_capacity(keys.len());
         for some in keys.chunks(AT_ONCE) {

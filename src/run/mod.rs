@@ -5,6 +5,7 @@ mod beside;
 #[cfg(feature = "aws")]
 mod bucket;
 mod by_kops;
+mod checkpoints;
 mod checks;
 mod documents;
 mod execute;
@@ -87,6 +88,7 @@ pub async fn run<W: Cloud + NodeApi + Engine>(
         questions: Questions::default(),
         hook_runs: HookRuns::default(),
         told: Told::default(),
+        checkpoints: checkpoints::Checkpoints::new(),
         beside: Neighbours::default(),
     };
     let gone = runner.go().await;

@@ -110,6 +110,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         // A simulated world that died goes back to its last saved moment; the journal's time does not go back with it.
         let at = self.world.now().max(self.journal.progress().at);
         let records = self.journal.append(at, events)?;
+        self.checkpoints.follow(self.journal);
         for record in &records {
             (self.tell)(Signal::Recorded(record));
         }

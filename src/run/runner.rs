@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::checkpoints::Checkpoints;
 use super::fence::patiently;
 use super::hook_runs::HookRuns;
 use super::look::look_with;
@@ -36,6 +37,7 @@ pub(super) struct Runner<'a, W, T> {
     pub(super) questions: Questions,
     pub(super) hook_runs: HookRuns,
     pub(super) told: Told,
+    pub(super) checkpoints: Checkpoints,
     pub(super) beside: Neighbours,
 }
 

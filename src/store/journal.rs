@@ -3,13 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::batches::ENDED;
+use super::checkpoint::Outlined;
 use super::keeper::Keeper;
 use super::line::{Chain, Contents, too_new};
-use super::logs::{ENDED, Log, Whole, is_lost, is_open, read};
+use super::logs::{Log, is_lost, read};
 use super::objects::create;
+use super::so_far::{Moved, carrier};
 use super::tail::Tail;
-use super::{Holder, Locks, Store, StoreError, TakenOver};
-use crate::model::{ClusterName, LeaseState, Owner, RolloutId, Timestamp};
+use super::whole::Whole;
+use super::{Locks, Store, StoreError, TakenOver};
+use crate::model::{ClusterName, RolloutId, Timestamp};
 use crate::rollout::{ClusterRun, Event, JOURNAL_VERSION, Progress, Record, Rollout, RolloutEvent};
 
 /// The folder of the numbers that rollouts were given, in which they were begun.
@@ -28,6 +32,11 @@ pub struct Journal {
     /// Where each cluster stands in the rollout: stage, wave, place. It is asked for with every effect, by the thousand.
     places: BTreeMap<ClusterName, (usize, usize, usize)>,
     standing: Standing,
+    /// Who took it up last, and when.
+    carrier: (String, Timestamp),
+    outlined: Outlined,
+    /// Bytes of records that no checkpoint holds.
+    since: usize,
     /// Locks that were taken before the journal was begun, until the run takes them.
     locks: (Locks, Vec<TakenOver>),
 }
@@ -68,7 +77,8 @@ impl Journal {
         let tail = Tail::new(progress.seq, &chain);
         let log = Log::begin(store, &rollout.id, written.text.as_bytes(), &tail)?;
         let first = Self::first_of(written.records, place)?;
-        let journal = Journal::of(store, log, chain, (rollout.clone(), progress));
+        let mut journal = Journal::of(store, log, chain, (rollout.clone(), progress));
+        journal.since = written.text.len();
         Ok((journal, first))
     }
 
@@ -91,7 +101,10 @@ impl Journal {
         checked(id)?;
         let (log, whole) = Log::take_up(store, id)?;
         let folded = fold(&whole.records, id, &store.journal_place(id))?;
-        Ok(Journal::of(store, log, whole.chain, folded))
+        let last = whole.records.iter().rev().find_map(carrier);
+        let mut journal = Journal::of(store, log, whole.chain, folded);
+        journal.carrier = last.unwrap_or(journal.carrier);
+        Ok(journal)
     }
 
     fn of(
@@ -101,6 +114,7 @@ impl Journal {
         (rollout, progress): (Rollout, Progress),
     ) -> Journal {
         let places = places_of(&rollout);
+        let carrier = (rollout.started_by.clone(), rollout.started_at);
         Journal {
             store: store.clone(),
             log,
@@ -109,6 +123,9 @@ impl Journal {
             progress,
             places,
             standing: Standing::Sound,
+            carrier,
+            outlined: Outlined::default(),
+            since: 0,
             locks: (Locks::default(), Vec::new()),
         }
     }
@@ -165,11 +182,16 @@ impl Journal {
         let was_over = self.progress.ending.is_some() && !events.is_empty();
         let appended = self.write(at, events, first, was_over);
         match &appended {
-            Ok(_) if self.progress.ending.is_some() => {
-                let tail = Tail::new(self.progress.seq, &self.chain);
-                self.log.ended(&self.rollout.id, &tail);
+            Ok(records) => {
+                self.carrier = match records.iter().rev().find_map(carrier) {
+                    Some(carrier) => carrier,
+                    None => self.carrier.clone(),
+                };
+                if self.progress.ending.is_some() {
+                    let tail = Tail::new(self.progress.seq, &self.chain);
+                    self.log.ended(&self.rollout.id, &tail);
+                }
             }
-            Ok(_) => {}
             // Another process writes here now: its records are not ours to go on from.
             Err(StoreError::Overtaken(_) | StoreError::LockLost { .. }) => {
                 self.standing = Standing::Overtaken
@@ -178,6 +200,22 @@ impl Journal {
             Err(_) => self.standing = Standing::Unreadable,
         }
         appended
+    }
+
+    /// Bytes of records that were written since the last checkpoint.
+    pub fn bytes_since_checkpoint(&self) -> usize {
+        self.since
+    }
+
+    /// Leaves how the rollout stands beside the journal, for who looks. Without it the journal says the same.
+    pub fn leave_checkpoint(&mut self) {
+        let moved = Moved {
+            progress: self.progress.clone(),
+            carrier: self.carrier.clone(),
+            end: self.log.end(&self.chain),
+        };
+        self.store.leave(&mut self.outlined, &self.rollout, &moved);
+        self.since = 0;
     }
 
     /// Whether records can be appended: another process has not taken over, and what is there can be read.
@@ -223,6 +261,7 @@ impl Journal {
         let (records, text) = (written.records.len(), written.text.as_bytes());
         self.log
             .append(&self.rollout.id, first, records, text, &tail)?;
+        self.since += text.len();
         Ok(written.records)
     }
 
@@ -383,49 +422,6 @@ impl Store {
             .ok_or_else(|| format!("the user data with the digest {name} is missing or changed"))
     }
 
-    /// Who drives a rollout, or did so last.
-    ///
-    /// # Errors
-    /// When that cannot be read.
-    pub fn owner(&self, id: &str) -> Result<Owner, StoreError> {
-        let records = self.records(id)?;
-        let taken_up = |record: &Record| {
-            if let Event::Rollout(RolloutEvent::Resumed { by }) = &record.event {
-                Some((by.clone(), record.at))
-            } else if let Event::Rollout(RolloutEvent::Started { rollout }) = &record.event {
-                Some((rollout.started_by.clone(), record.at))
-            } else {
-                None
-            }
-        };
-        let (by, since) = records
-            .iter()
-            .rev()
-            .find_map(taken_up)
-            .ok_or_else(|| StoreError::NoSuchRollout(id.to_owned()))?;
-        match &self.keeper {
-            Keeper::Folder(root) => {
-                let lease = if is_open(root, id)? {
-                    LeaseState::Alive
-                } else {
-                    LeaseState::Free
-                };
-                Ok(Owner { by, since, lease })
-            }
-            Keeper::Leases(leases) => {
-                let found = leases.holder(&format!("carriers/{id}.json"))?;
-                let (holder, lease) = match found {
-                    Some((holder, lease)) => (Some(holder), lease),
-                    None => (None, LeaseState::Free),
-                };
-                let (by, since) = holder
-                    .map(|Holder { owner, since, .. }| (owner, since))
-                    .unwrap_or((by, since));
-                Ok(Owner { by, since, lease })
-            }
-        }
-    }
-
     /// The ids of the rollouts that may not have ended, oldest first. Reading every journal there ever was takes its time where each record
     /// is an object: those that are known to have ended are left out there.
     ///
@@ -458,7 +454,11 @@ impl Store {
     }
 }
 
-fn fold(records: &[Record], id: &str, place: &str) -> Result<(Rollout, Progress), StoreError> {
+pub(super) fn fold(
+    records: &[Record],
+    id: &str,
+    place: &str,
+) -> Result<(Rollout, Progress), StoreError> {
     let (rollout, progress) = Progress::of(records).map_err(|source| StoreError::Journal {
         place: place.to_owned(),
         source,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::so_far::Looks;
 use super::{CloudKind, Folder, Leases, Objects, StoreError, folder, objects};
 
 /// Where journals, locks, baselines and approvals live: a folder, or a bucket with a prefix.
@@ -20,6 +21,8 @@ pub struct Store {
     marked: Arc<AtomicBool>,
     /// No other user of this machine can read it: that is seen to once.
     private: Arc<AtomicBool>,
+    /// What was read of journals so far.
+    pub(super) looks: Arc<Looks>,
 }
 
 /// What keeps two processes apart.
@@ -58,6 +61,7 @@ impl Store {
             keeper: Keeper::Folder(root.to_owned()),
             marked: Arc::default(),
             private: Arc::default(),
+            looks: Arc::default(),
         }
         .opened()
     }
@@ -73,6 +77,7 @@ impl Store {
             keeper: Keeper::Leases(leases),
             marked: Arc::default(),
             private: Arc::default(),
+            looks: Arc::default(),
         }
         .opened()
     }

@@ -42,7 +42,7 @@ struct Read {
 }
 
 /// The lines of one journal, one after the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Chain {
     /// The hash of the last line.
     last: Option<String>,
@@ -54,6 +54,25 @@ impl Chain {
     /// The hash of the last line, as the next one will carry it.
     pub(super) fn last(&self) -> Option<&str> {
         self.last.as_deref()
+    }
+
+    /// Whether whole lines follow one another and end as this does: by their hashes, no record is read.
+    pub(super) fn ends(&self, lines: &[u8]) -> bool {
+        let mut chain = Chain::default();
+        for line in lines.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+            let after = carried(line);
+            let fits = match (after, &chain.last) {
+                (Some(after), Some(last)) => after == last.as_bytes(),
+                (Some(_), None) => false,
+                (None, _) => !chain.begun,
+            };
+            if !fits {
+                return false;
+            }
+            chain.begun |= after.is_some();
+            chain.last = Some(hash(line));
+        }
+        *self == chain
     }
 
     /// The line of a record, without its end. User data in it goes into `contents`.
@@ -115,6 +134,13 @@ impl Chain {
     }
 }
 
+/// The hash that a line carries, which is written last.
+fn carried(line: &[u8]) -> Option<&[u8]> {
+    let rest = line.strip_suffix(b"\"}")?;
+    let (rest, hash) = rest.split_at_checked(rest.len().checked_sub(HASH)?)?;
+    rest.ends_with(b",\"after\":\"").then_some(hash)
+}
+
 fn parse(
     line: &[u8],
     content: &mut impl FnMut(&str) -> Result<String, String>,
@@ -155,9 +181,10 @@ fn hash(line: &[u8]) -> String {
 
 /// SHA-256 in hexadecimal.
 pub(super) fn digest(bytes: &[u8]) -> String {
+    let digit = |d: u8| char::from_digit(u32::from(d), 16).unwrap_or_default();
     Sha256::digest(bytes)
         .iter()
-        .map(|b| format!("{b:02x}"))
+        .flat_map(|b| [digit(b >> 4), digit(b & 15)])
         .collect()
 }
 

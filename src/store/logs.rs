@@ -1,27 +1,20 @@
-//! Where the records of a journal stand: lines of a file that the operating system locks, or objects that each hold what was appended at
-//! once. Such an object is named by the number of its first record and written only where there is none: no number is ever given twice.
+//! Where the records of a journal stand: lines of a file that the operating system locks, or objects that each hold what was appended at once.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use super::batches::{Batches, ENDED, folder, read_batches};
 use super::folder::{private_folder, refused};
 use super::keeper::Keeper;
-use super::lease::{Lease, Leases, NotTaken};
 use super::line::Chain;
-use super::objects::{Objects, create, replace};
+use super::objects::replace;
+use super::so_far::End;
 use super::tail::{KnownTail, Tail, head_file};
+use super::whole::{EarlierRead, Whole, missing};
 use super::{Store, StoreError, TakenOver};
-use crate::rollout::Record;
-
-/// The folder of marks of rollouts that have ended.
-pub(super) const ENDED: &str = "ended/";
 
 /// Where the records of a journal that is carried on are written.
 #[derive(Debug)]
@@ -39,37 +32,6 @@ pub(super) struct Lines {
     whole: u64,
     /// What stands in the file for certain: a journal that ends before it was cut.
     head: File,
-}
-
-/// What was read of a journal.
-#[derive(Debug, Default)]
-pub(super) struct Whole {
-    pub(super) records: Vec<Record>,
-    pub(super) chain: Chain,
-    /// How many bytes they take, where they stand in a file.
-    bytes: usize,
-}
-
-/// One object for each append.
-#[derive(Debug)]
-pub(super) struct Batches {
-    objects: Arc<dyn Objects>,
-    folder: String,
-    carrier: Lease,
-    writer: String,
-}
-
-/// The first line of a batch.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Head {
-    version: u32,
-    /// Who wrote it: no two processes write the same bytes.
-    writer: String,
-    /// The number of its first record.
-    first: u64,
-    /// How many there are.
-    records: usize,
 }
 
 impl Log {
@@ -102,9 +64,10 @@ impl Log {
                 if store.objects.list(&folder(id))?.is_empty() {
                     return Err(StoreError::NoSuchRollout(id.to_owned()));
                 }
-                let batches = Batches::of(leases, id)?;
+                let mut batches = Batches::of(leases, id)?;
                 // Read only now: the holder before us writes no more.
-                let whole = read_batches(store, id)?;
+                let whole = read_batches(store, id, None)?;
+                batches.last = whole.batch;
                 Ok((Log::Objects(batches), whole))
             }
         }
@@ -168,6 +131,19 @@ impl Log {
         }
     }
 
+    /// Where it ends, after a line of that hash.
+    pub(super) fn end(&self, chain: &Chain) -> End {
+        let (bytes, batch) = match self {
+            Log::File(lines) => (lines.whole, 0),
+            Log::Objects(batches) => (0, batches.last),
+        };
+        End {
+            chain: chain.clone(),
+            bytes,
+            batch,
+        }
+    }
+
     pub(super) fn place(&self) -> String {
         match self {
             Log::File(lines) => lines.path.display().to_string(),
@@ -189,8 +165,51 @@ pub(super) fn read(store: &Store, id: &str) -> Result<Whole, StoreError> {
                 Err(e) => Err(refused("read", &path, &e).into()),
             }
         }
-        Keeper::Leases(_) => read_batches(store, id),
+        Keeper::Leases(_) => read_batches(store, id, None),
     }
+}
+
+/// What was written to a journal after that end, which is that of so many records.
+pub(super) fn read_after(
+    store: &Store,
+    id: &str,
+    end: &End,
+    records: u64,
+) -> Result<Whole, StoreError> {
+    let known = EarlierRead { end, records };
+    match &store.keeper {
+        Keeper::Folder(root) => read_lines_after(store, &path(root, id), known),
+        Keeper::Leases(_) => read_batches(store, id, Some(known)),
+    }
+}
+
+fn read_lines_after(
+    store: &Store,
+    path: &Path,
+    known: EarlierRead<'_>,
+) -> Result<Whole, StoreError> {
+    let place = path.display().to_string();
+    let kept = KnownTail::of(path);
+    let all = fs::read(path).map_err(|e| refused("read", path, &e))?;
+    // A file is read in a moment, and then what was changed in it is seen by a look, too.
+    let known_bytes = usize::try_from(known.end.bytes).unwrap_or(usize::MAX);
+    let Some((_, text)) = all
+        .split_at_checked(known_bytes)
+        .filter(|(before, _)| known.end.chain.ends(before))
+    else {
+        return Err(StoreError::Damaged {
+            place,
+            why: "it is not what was read of it before".into(),
+        });
+    };
+    if matches!(kept, KnownTail::Gone) && known.end.chain.last().is_some() {
+        return Err(head_is_gone(place));
+    }
+    let mut whole = known.whole();
+    let tail = kept.tail();
+    let at_tail = whole.add(store, text, tail.map(|t| t.records), &place)?;
+    missing(&whole, tail, at_tail.or(known.at(tail)).as_deref(), &place)?;
+    Ok(whole)
 }
 
 /// Whether a process has the journal in a folder open to write to it.
@@ -315,138 +334,6 @@ impl Lines {
     }
 }
 
-impl Batches {
-    fn of(leases: &Leases, id: &str) -> Result<Batches, StoreError> {
-        let carrier = leases
-            .take(&format!("carriers/{id}.json"), &leases.carrier(id))
-            .map_err(|e| match e {
-                NotTaken::Held(_) => StoreError::Running(id.to_owned()),
-                NotTaken::Store(error) => error,
-            })?;
-        Ok(Batches {
-            objects: Arc::clone(leases.objects()),
-            folder: folder(id),
-            carrier,
-            writer: leases.token().to_owned(),
-        })
-    }
-
-    fn append(
-        &mut self,
-        id: &str,
-        first: u64,
-        records: usize,
-        text: &[u8],
-    ) -> Result<(), StoreError> {
-        self.carrier.check(&format!("rollout {id}"))?;
-        let place = || format!("{}/{}", self.objects.place(), self.folder);
-        let head = Head {
-            version: 1,
-            writer: self.writer.clone(),
-            first,
-            records,
-        };
-        let mut bytes = serde_json::to_vec(&head).map_err(|e| StoreError::Damaged {
-            place: place(),
-            why: e.to_string(),
-        })?;
-        bytes.push(b'\n');
-        bytes.extend_from_slice(text);
-        let key = format!("{}{first:010}.jsonl", self.folder);
-        if create(&*self.objects, &key, &bytes)? {
-            Ok(())
-        } else {
-            Err(StoreError::Overtaken(id.to_owned()))
-        }
-    }
-}
-
-fn read_batches(store: &Store, id: &str) -> Result<Whole, StoreError> {
-    let objects = &*store.objects;
-    let folder = folder(id);
-    let names = objects.list(&folder)?;
-    if names.is_empty() {
-        return Err(StoreError::NoSuchRollout(id.to_owned()));
-    }
-    let mut keys: Vec<String> = names.iter().map(|name| format!("{folder}{name}")).collect();
-    keys.push(format!("{ENDED}{id}"));
-    let mut found = objects.get_all(&keys)?;
-    keys.pop();
-    // Of an earlier version the mark says nothing more.
-    let tail = found.pop().flatten();
-    let tail: Option<Tail> = tail.and_then(|o| serde_json::from_slice(&o.bytes).ok());
-    let (mut whole, mut at_tail) = (Whole::default(), None);
-    for (key, object) in keys.iter().zip(found) {
-        let damaged = |why: String| StoreError::Damaged {
-            place: format!("{}/{key}", objects.place()),
-            why,
-        };
-        let object = object.ok_or_else(|| damaged("it was removed while it was read".into()))?;
-        let batch = Batch {
-            key,
-            folder: &folder,
-            bytes: &object.bytes,
-        };
-        let hash = read_batch(store, batch, tail.as_ref(), &mut whole)?;
-        at_tail = hash.or(at_tail);
-    }
-    let place = format!("{}/{folder}", objects.place());
-    missing(&whole, tail.as_ref(), at_tail.as_deref(), &place)?;
-    Ok(whole)
-}
-
-/// One object of a journal.
-struct Batch<'a> {
-    key: &'a str,
-    folder: &'a str,
-    bytes: &'a [u8],
-}
-
-/// Adds the records of one object to those read already; the hash of the one that `tail` ends with, when it is among them.
-fn read_batch(
-    store: &Store,
-    batch: Batch<'_>,
-    tail: Option<&Tail>,
-    whole: &mut Whole,
-) -> Result<Option<String>, StoreError> {
-    let Batch { key, folder, bytes } = batch;
-    let place = format!("{}/{key}", store.objects.place());
-    let damaged = |why: String| StoreError::Damaged {
-        place: place.clone(),
-        why,
-    };
-    let end = bytes
-        .iter()
-        .position(|b| *b == b'\n')
-        .ok_or_else(|| damaged("its first line has no end".into()))?;
-    let (head, lines) = bytes.split_at(end + 1);
-    let head: Head = serde_json::from_slice(head).map_err(|e| damaged(format!("line 1: {e}")))?;
-    if head.version != 1 {
-        return Err(damaged(format!(
-            "version {} is newer than this kfleet",
-            head.version
-        )));
-    }
-    if *key != format!("{folder}{:010}.jsonl", head.first) {
-        return Err(damaged(format!("it holds records from {}", head.first)));
-    }
-    let before = whole.records.len();
-    whole.bytes = 0;
-    let hash = whole.add(store, lines, tail.map(|t| t.records), &place)?;
-    let records = whole.records.len() - before;
-    if whole.bytes < lines.len() || records != head.records {
-        return Err(damaged(format!(
-            "it holds {records} records and should hold {} from {}",
-            head.records, head.first
-        )));
-    }
-    Ok(hash)
-}
-
-fn folder(id: &str) -> String {
-    format!("journals/{id}/")
-}
-
 fn path(root: &Path, id: &str) -> PathBuf {
     root.join("journals").join(format!("{id}.jsonl"))
 }
@@ -475,81 +362,14 @@ fn parse(store: &Store, text: &[u8], kept: &KnownTail, place: &str) -> Result<Wh
     missing(&whole, tail, at_tail.as_deref(), place)?;
     // Records that carry hashes were written by one that keeps it.
     if matches!(kept, KnownTail::Gone) && whole.chain.last().is_some() {
-        return Err(StoreError::Damaged {
-            place: place.to_owned(),
-            why: "the file beside it that ends in .head is gone, so it is not known whether its end is missing".into(),
-        });
+        return Err(head_is_gone(place.to_owned()));
     }
     Ok(whole)
 }
 
-/// A journal that holds less than it held, or something else where it ended.
-fn missing(
-    whole: &Whole,
-    tail: Option<&Tail>,
-    found: Option<&str>,
-    place: &str,
-) -> Result<(), StoreError> {
-    let Some(tail) = tail else { return Ok(()) };
-    let damaged = |why: String| StoreError::Damaged {
-        place: place.to_owned(),
-        why,
-    };
-    let records = u64::try_from(whole.records.len()).unwrap_or(u64::MAX);
-    if records < tail.records {
-        return Err(damaged(format!(
-            "its end is missing: it holds {records} records, and {} were written",
-            tail.records
-        )));
-    }
-    if found.is_some_and(|found| found != tail.last) {
-        return Err(damaged(format!(
-            "record {} was changed after it was written",
-            tail.records
-        )));
-    }
-    Ok(())
-}
-
-impl Whole {
-    /// Adds the whole lines of a text; the hash of the line with that number, when it is among them.
-    fn add(
-        &mut self,
-        store: &Store,
-        text: &[u8],
-        number: Option<u64>,
-        place: &str,
-    ) -> Result<Option<String>, StoreError> {
-        let end = text.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
-        let lines = text
-            .get(..end)
-            .unwrap_or_default()
-            .split(|b| *b == b'\n')
-            .filter(|l| !l.is_empty());
-        let mut contents: BTreeMap<String, String> = BTreeMap::new();
-        let mut content = |name: &str| match contents.get(name) {
-            Some(text) => Ok(text.clone()),
-            None => {
-                let text = store.content(name)?;
-                contents.insert(name.to_owned(), text.clone());
-                Ok(text)
-            }
-        };
-        let mut hash = None;
-        for (n, line) in lines.enumerate() {
-            let record =
-                self.chain
-                    .read(line, &mut content)
-                    .map_err(|why| StoreError::Damaged {
-                        place: place.to_owned(),
-                        why: format!("line {}: {why}", n + 1),
-                    })?;
-            self.records.push(record);
-            if number == u64::try_from(self.records.len()).ok() {
-                hash = self.chain.last().map(str::to_owned);
-            }
-        }
-        self.bytes += end;
-        Ok(hash)
+fn head_is_gone(place: String) -> StoreError {
+    StoreError::Damaged {
+        place,
+        why: "the file beside it that ends in .head is gone, so it is not known whether its end is missing".into(),
     }
 }

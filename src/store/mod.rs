@@ -6,6 +6,7 @@
 //! store.json                         which kind of cloud it belongs to; a store is never shared between a real and a simulated one
 //! journals/<rollout>.jsonl           in a folder: one record a line, append-only
 //! journals/<rollout>/<number>.jsonl  elsewhere: what was appended at once, by the number of its first record
+//! checkpoints/<rollout>/              how the rollout of a long journal stood after some record, for who looks
 //! carriers/<rollout>.json            elsewhere: the lease of the process that carries the rollout on
 //! board.json                         how rollouts stand that are under way at the same time, for one another
 //! baselines/<cluster>.json           what was last applied and verified
@@ -29,7 +30,9 @@
 
 mod asides;
 mod baselines;
+mod batches;
 mod board;
+mod checkpoint;
 mod drift;
 mod error;
 mod folder;
@@ -44,12 +47,15 @@ mod line;
 mod locks;
 mod logs;
 mod objects;
+mod outlines;
 mod probe;
 mod requests;
+mod so_far;
 mod starting;
 mod stop;
 mod stops;
 mod tail;
+mod whole;
 
 pub use crate::model::object::{Condition, Object, Put};
 pub use asides::Warnings;

@@ -73,6 +73,16 @@ pub trait Objects: std::fmt::Debug + Send + Sync {
     /// When that cannot be known.
     fn list(&self, folder: &str) -> Result<Vec<String>, ObjectError>;
 
+    /// As [`Objects::list`], of those names only that come after this one in the order of bytes. For a keeper that can begin there.
+    ///
+    /// # Errors
+    /// When that cannot be known.
+    fn list_after(&self, folder: &str, name: &str) -> Result<Vec<String>, ObjectError> {
+        let mut names = self.list(folder)?;
+        names.retain(|found| found.as_str() > name);
+        Ok(names)
+    }
+
     /// Several objects, in the order of their keys. For a keeper that can ask for many at once.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ pub struct Place {
     pub open: Box<dyn Fn(&str) -> Store>,
 }
 
-pub const ALL: [(&str, fn(&Place)); 11] = [
+pub const ALL: [(&str, fn(&Place)); 12] = [
     (
         "objects_are_written_by_condition",
         objects_are_written_by_condition,
@@ -42,6 +42,10 @@ pub const ALL: [(&str, fn(&Place)); 11] = [
     (
         "a_journal_is_carried_on_by_one",
         a_journal_is_carried_on_by_one,
+    ),
+    (
+        "a_look_sees_what_the_journal_says",
+        crate::looks::a_look_sees_what_the_journal_says,
     ),
     (
         "user_data_stands_in_no_journal",
@@ -119,6 +123,10 @@ fn a_folder_lists_what_lies_right_under_it(place: &Place) {
         .collect();
     assert_eq!(place.objects.list("b/").unwrap(), names);
     assert_eq!(place.objects.list("b/c.d/").unwrap(), ["x.json", "y.json"]);
+    let after = |name: &str| place.objects.list_after("b/", name).unwrap();
+    assert_eq!(after(&names[3]), names[4..]);
+    assert_eq!(after("0090"), names[4..]);
+    assert_eq!(after("d"), Vec::<String>::new());
     let asked: Vec<String> = keys
         .iter()
         .cloned()

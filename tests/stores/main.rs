@@ -15,6 +15,7 @@
 mod cases;
 mod faults;
 mod leases;
+mod looks;
 mod memory;
 mod probe;
 mod race;

@@ -39,7 +39,7 @@ async fn abort_one(
     id: &str,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    if store.rollout(id)?.1.ending.is_some() {
+    if store.outline(id)?.1.ending.is_some() {
         return Err(Failure::new(format!(
             "rollout {id} has ended: nothing to abort"
         )));

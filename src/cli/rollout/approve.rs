@@ -52,7 +52,7 @@ fn approve_one(
     plan: Option<&String>,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let (rollout, progress) = store.rollout(id)?;
+    let (rollout, progress) = store.outline(id)?;
     if let Some(plan) = plan
         && (plan.len() < 8 || !rollout.plan.as_str().starts_with(plan))
     {

@@ -17,7 +17,7 @@ pub(super) fn seen(store: &Store, newest: Option<&str>) -> Result<Option<JointSe
     let Some(newest) = newest else {
         return Ok(None);
     };
-    let Some(seat) = store.rollout(newest)?.0.part.and_then(|part| part.seat) else {
+    let Some(seat) = store.outline(newest)?.0.part.and_then(|part| part.seat) else {
         return Ok(None);
     };
     match board.joints.get(&seat.joint) {
@@ -66,7 +66,7 @@ fn look(store: &Store, board: &Board, id: &Digest, joint: &Joint) -> Result<Join
 
 /// A rollout as its journal says: the board may be a moment behind. None: its process was killed before it had begun.
 fn begun(store: &Store, id: &str) -> Result<Option<(Rollout, Progress, ShardBegun)>, Failure> {
-    let (rollout, progress) = match store.rollout(id) {
+    let (rollout, progress) = match store.outline(id) {
         Ok(found) => found,
         Err(StoreError::NoSuchRollout(_)) => return Ok(None),
         Err(error) => return Err(error.into()),

@@ -41,7 +41,7 @@ pub(super) fn status(arguments: &Arguments, command: &StatusArguments) -> Result
         }
         return nothing(command.format, &output);
     };
-    let (rollout, progress) = store.rollout(&id)?;
+    let (rollout, progress) = store.outline(&id)?;
     let owner = store.owner(&id)?;
     let (waits, unread) = match store.waits(&id) {
         Ok(waits) => (waits, None),

@@ -217,7 +217,7 @@ pub(super) fn turn(store: &Store, portion: &Portion, again: bool) -> Result<Shar
         .get(&own.shard)
         .map(|(id, _)| (*id).to_owned());
     if let Some(id) = &mine {
-        match store.rollout(id) {
+        match store.outline(id) {
             Ok((_, progress)) if progress.ending.is_none() => {
                 return Ok(ShardTurn::Resume(id.clone()));
             }
@@ -259,7 +259,7 @@ pub(super) fn free(
 ) -> Result<(), Failure> {
     let joint = portion.shard.as_ref().map(|own| &own.joint);
     for id in store.perhaps_unfinished()?.into_iter().rev() {
-        let (rollout, progress) = store.rollout(&id)?;
+        let (rollout, progress) = store.outline(&id)?;
         let is_ours = joint.is_some() && rollout.seat().map(|s| &s.joint) == joint;
         if progress.ending.is_none() && !is_ours {
             beside(&rollout, prepared, portion)?;

@@ -51,7 +51,7 @@ fn meant(store: &Store, command: &RollbackArguments) -> Result<Vec<String>, Fail
     {
         let mut ids = Vec::new();
         for id in joint::rollouts(&seen) {
-            let (_, progress) = store.rollout(&id)?;
+            let (_, progress) = store.outline(&id)?;
             let groups = progress.clusters.values().flat_map(|c| c.groups.values());
             let is_back = progress.ending == Some(Ending::RolledBack);
             if !is_back && groups.into_iter().any(|g| g.touched) {

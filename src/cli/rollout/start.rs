@@ -252,7 +252,7 @@ async fn carry_on(
 
 /// The shard has ended, and others go on.
 fn over(store: &Store, id: &str, output: &Output) -> Result<Exit, Failure> {
-    let (rollout, progress) = store.rollout(id)?;
+    let (rollout, progress) = store.outline(id)?;
     output.cloud_result(&report::rollout_summary(&rollout, &progress))?;
     match progress.ending {
         Some(Ending::Finished) => Ok(Exit::Good),
@@ -288,7 +288,7 @@ fn not_again(store: &Store, plan: &Plan, again: Option<&str>) -> Result<(), Fail
     let Some(id) = store.rollouts()?.pop() else {
         return Ok(());
     };
-    let (last, progress) = store.rollout(&id)?;
+    let (last, progress) = store.outline(&id)?;
     let rolled_back = progress.ending == Some(Ending::RolledBack) && last.release == plan.release;
     match again {
         Some(reason) if reason.trim().is_empty() => Err(Failure::new("the reason is empty")

@@ -46,18 +46,18 @@ pub(super) fn taken_up(store: &Store, id: &str) -> Result<Journal, Failure> {
 /// The rollout that has not ended; the newest, where several are under way.
 pub(in crate::cli) fn unfinished(store: &Store) -> Result<Option<String>, Failure> {
     for id in store.perhaps_unfinished()?.into_iter().rev() {
-        if store.rollout(&id)?.1.ending.is_none() {
+        if store.outline(&id)?.1.ending.is_none() {
             return Ok(Some(id));
         }
     }
     Ok(None)
 }
 
-/// All rollouts that have not ended, oldest first: those of a fleet that is split are under way at the same time.
+/// All rollouts that have not ended, in outline, oldest first: those of a fleet that is split are under way at the same time.
 pub(in crate::cli) fn all_unfinished(store: &Store) -> Result<Vec<(Rollout, Progress)>, Failure> {
     let mut found = Vec::new();
     for id in store.perhaps_unfinished()? {
-        let (rollout, progress) = store.rollout(&id)?;
+        let (rollout, progress) = store.outline(&id)?;
         if progress.ending.is_none() {
             found.push((rollout, progress));
         }
@@ -69,7 +69,7 @@ pub(in crate::cli) fn all_unfinished(store: &Store) -> Result<Vec<(Rollout, Prog
 pub(super) fn chosen(store: &Store, named: Option<&RolloutId>) -> Result<Option<String>, Failure> {
     match named {
         Some(id) => {
-            store.rollout(id.as_str())?;
+            store.outline(id.as_str())?;
             Ok(Some(id.to_string()))
         }
         None => match all_unfinished(store)?.as_slice() {
@@ -121,11 +121,11 @@ pub(super) fn named_or_newest(
     }
 }
 
-/// Every rollout there is, in the order in which they were begun.
+/// Every rollout there is, in outline, in the order in which they were begun.
 pub(super) fn all(store: &Store) -> Result<Vec<(Rollout, Progress)>, Failure> {
     Ok(store
         .rollouts()?
         .iter()
-        .map(|id| store.rollout(id))
+        .map(|id| store.outline(id))
         .collect::<Result<_, _>>()?)
 }

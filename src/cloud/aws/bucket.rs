@@ -253,7 +253,7 @@ impl Bucket {
     /// # Errors
     /// When S3 gives no answer, or refuses.
     pub async fn list(&self, begin: &str) -> Result<Vec<String>, BucketError> {
-        self.listed(begin, None).await
+        self.listed(begin, None, None).await
     }
 
     /// What lies right under a folder (none, or ending with `/`), sorted, relative to it: objects, and folders with their `/`.
@@ -261,7 +261,20 @@ impl Bucket {
     /// # Errors
     /// When S3 gives no answer, or refuses.
     pub async fn children(&self, folder: &str) -> Result<Vec<String>, BucketError> {
-        let keys = self.listed(folder, Some("/")).await?;
+        self.children_after(folder, None).await
+    }
+
+    /// As [`Bucket::children`], of those names only that come after this one in the order of bytes, in which S3 lists.
+    ///
+    /// # Errors
+    /// When S3 gives no answer, or refuses.
+    pub async fn children_after(
+        &self,
+        folder: &str,
+        after: Option<&str>,
+    ) -> Result<Vec<String>, BucketError> {
+        let after = after.map(|name| format!("{folder}{name}"));
+        let keys = self.listed(folder, Some("/"), after.as_deref()).await?;
         Ok(keys
             .iter()
             .filter_map(|k| k.strip_prefix(folder))
@@ -274,12 +287,14 @@ impl Bucket {
         &self,
         begin: &str,
         delimiter: Option<&str>,
+        after: Option<&str>,
     ) -> Result<Vec<String>, BucketError> {
         let request = self
             .client
             .list_objects_v2()
             .bucket(&self.bucket)
             .prefix(self.key(begin))
+            .set_start_after(after.map(|key| self.key(key)))
             .set_delimiter(delimiter.map(str::to_owned));
         let mut pages = request.into_paginator().send();
         let mut keys = Vec::new();

@@ -73,8 +73,46 @@ impl Budget {
     }
 }
 
-/// Budgets by their namespaces: a pod is covered by those of its own.
-pub(super) type Budgets<'a> = BTreeMap<&'a str, Vec<&'a Budget>>;
+/// Budgets as pods find theirs: by namespace, and by the first label that they ask for. A large cluster has hundreds of budgets and tens of thousands of
+/// pods, and each look asks for each pod.
+#[derive(Debug, Default)]
+pub(super) struct Budgets<'a> {
+    by_label: BTreeMap<(&'a str, &'a str, &'a str), Vec<&'a Budget>>,
+    /// Those that ask for no label by its value.
+    others: BTreeMap<&'a str, Vec<&'a Budget>>,
+}
+
+impl<'a> Budgets<'a> {
+    pub(super) fn of(all: impl Iterator<Item = &'a Budget>) -> Budgets<'a> {
+        let mut budgets = Budgets::default();
+        for budget in all {
+            let exact = budget
+                .selector
+                .as_ref()
+                .and_then(|s| s.match_labels.as_ref());
+            let place = match exact.and_then(BTreeMap::first_key_value) {
+                Some((key, value)) => {
+                    let key = (budget.namespace(), key.as_str(), value.as_str());
+                    budgets.by_label.entry(key).or_default()
+                }
+                None => budgets.others.entry(budget.namespace()).or_default(),
+            };
+            place.push(budget);
+        }
+        budgets
+    }
+
+    /// Those that cover a pod, by name.
+    fn covering(&self, pod: &Pod) -> Vec<&'a Budget> {
+        let namespace = pod.namespace();
+        let by_label = |(key, value)| self.by_label.get(&(namespace, key, value));
+        let near = pod.labels().filter_map(by_label).flatten();
+        let near = near.chain(self.others.get(namespace).into_iter().flatten());
+        let mut covering: Vec<&Budget> = near.copied().filter(|b| b.covers(pod)).collect();
+        covering.sort_by_key(|b| b.name());
+        covering
+    }
+}
 
 /// Everything that may hold it on its node, budgets that allow no disruption now first.
 pub(super) fn holds(pod: &Pod, budgets: &Budgets<'_>) -> Vec<Hold> {
@@ -88,9 +126,7 @@ pub(super) fn held_by_budgets(pod: &Pod, budgets: &Budgets<'_>) -> Option<Hold> 
     if pod.passes_any_budget() {
         return None;
     }
-    let near = budgets.get(pod.namespace()).into_iter().flatten().copied();
-    let covering: Vec<&Budget> = near.filter(|b| b.covers(pod)).collect();
-    match covering.as_slice() {
+    match budgets.covering(pod).as_slice() {
         [] => None,
         [one] if one.may_go_unhealthy(pod) => None,
         [one] if one.unprocessed => Some(Hold::UnprocessedBudget(one.name().to_owned())),

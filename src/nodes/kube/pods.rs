@@ -183,6 +183,10 @@ impl Pod {
         self.labels.get(key).map(|value| &**value)
     }
 
+    pub(super) fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.labels.iter().map(|(key, value)| (&**key, &**value))
+    }
+
     pub(super) fn is_on(&self, node: &str) -> bool {
         self.bound_to() == Some(node)
     }

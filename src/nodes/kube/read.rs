@@ -54,13 +54,7 @@ fn put_together(shown: &Shown<'_>, answers: &Answers) -> (Seen, Vec<Spokesman>) 
         nodes: nodes.all().filter_map(|n| n.node.clone()).collect(),
         ..Seen::default()
     };
-    let mut by_namespace = Budgets::new();
-    for budget in budgets.all() {
-        by_namespace
-            .entry(budget.namespace())
-            .or_default()
-            .push(budget);
-    }
+    let budgets = Budgets::of(budgets.all());
     let siblings = siblings(all_pods, &seen);
     let staying = all_pods.all().filter(|p| !p.is_leaving());
     answers.keep(&staying.map(Pod::uid).collect());
@@ -68,7 +62,7 @@ fn put_together(shown: &Shown<'_>, answers: &Answers) -> (Seen, Vec<Spokesman>) 
         seen.unready.extend(unready(pod));
         let on = pod.node();
         match on.as_ref().and_then(|name| seen.nodes.get_mut(name)) {
-            Some(node) => add(node, pod, &by_namespace, &siblings, answers),
+            Some(node) => add(node, pod, &budgets, &siblings, answers),
             None => seen.waiting.extend(pod.sick()),
         }
         if let Some(name) = on.filter(|name| nodes.get(name.as_str()).is_none())
@@ -90,7 +84,7 @@ fn put_together(shown: &Shown<'_>, answers: &Answers) -> (Seen, Vec<Spokesman>) 
     });
     seen.unready.sort();
     seen.waiting.sort();
-    let spokesmen = spokesmen(all_pods.all(), &by_namespace);
+    let spokesmen = spokesmen(all_pods.all(), &budgets);
     (seen, spokesmen)
 }
 

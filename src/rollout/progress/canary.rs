@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{InstanceId, Timestamp};
 
 /// The first new instances of a group, which have to prove the version before the rest follows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Canary {
     /// Not all of it is in service and Ready.
     Awaited {

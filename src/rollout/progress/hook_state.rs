@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::fleet::HookFailure;
 use crate::model::{HookPlace, Timestamp};
 use crate::rollout::hook_event::{HookResult, HookWay};
 use crate::rollout::schedule::Rollout;
 
 /// Where a hook stands at one of its places.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookProgress {
     /// Its `run`.
     pub run: HookRun,
@@ -23,7 +25,7 @@ pub struct HookProgress {
 }
 
 /// Where one command of a hook stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookRun {
     /// How often it was begun.
     pub attempts: u32,
@@ -33,7 +35,7 @@ pub struct HookRun {
 }
 
 /// The state of one command of a hook.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HookState {
     /// It is not begun, or is to run again.
     #[default]

@@ -9,6 +9,7 @@ mod legal;
 mod no_way_back;
 mod obstacles;
 mod outstanding;
+mod pairs;
 mod state;
 mod steps;
 

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{InstanceId, Timestamp};
 use crate::rollout::reason::Reason;
 
 /// What others did to a group, and what was refused for good, on the way that the rollout goes now or since a person looked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflicts {
     /// Others changed it: what was found.
     pub drift: Option<String>,
@@ -17,7 +19,7 @@ pub struct Conflicts {
 }
 
 /// What AWS has no capacity for, and who stands in for whom.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapacityState {
     /// Launches that AWS refuses for want of capacity: since when, and its words.
     pub missing: Option<(Timestamp, Reason)>,
@@ -35,7 +37,7 @@ impl CapacityState {
 }
 
 /// Launches of a group in zones that are named.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ZonePlacement {
     /// When the group began to be changed, on the way it went last.
     pub since: Option<Timestamp>,
@@ -52,7 +54,7 @@ pub struct ZonePlacement {
 }
 
 /// A zone without capacity for a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ZoneRefused {
     /// When it was first refused.
     pub since: Timestamp,

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{InstanceId, NodeName, Span, Timestamp};
 
 /// What of ours is out there at a group: it survives a change of direction, and an abort ends only when nothing of it is left.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outstanding {
     /// Processes we suspended.
     pub suspended: BTreeSet<String>,
@@ -77,7 +79,7 @@ impl Outstanding {
 }
 
 /// A node that was ended with pods on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadNode {
     /// The instance that it was the node of.
     pub instance: InstanceId,
@@ -90,7 +92,7 @@ pub struct DeadNode {
 }
 
 /// A drain under way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drain {
     pub node: Option<NodeName>,
     /// Since when.
@@ -112,7 +114,7 @@ pub struct Drain {
 }
 
 /// What is waited for once the pods of a drain are gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Awaited {
     /// Since when.
     pub since: Timestamp,
@@ -121,7 +123,7 @@ pub struct Awaited {
 }
 
 /// Whether a node is cordoned, as far as a drain is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cordoned {
     /// Not yet, or no longer.
     No,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::canary::Canary;
 use super::hook_state::{self, HookProgress};
 use super::obstacles::{CapacityState, Conflicts, ZonePlacement};
@@ -17,7 +19,7 @@ use crate::rollout::schedule::{ClusterRun, Rollout, StageRun};
 use crate::rollout::shards::FailedAt;
 
 /// Where a rollout stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// The number of the last record.
     pub seq: u64,
@@ -38,10 +40,12 @@ pub struct Progress {
     /// Stages, and waves by their index, that have passed in every shard of the release.
     pub passed_everywhere: BTreeSet<(StageName, Option<usize>)>,
     /// Within which limits a wave is rolled, where its room was found too small or is not known.
+    #[serde(with = "super::pairs")]
     pub room: BTreeMap<(StageName, usize), Vec<RoomLimit>>,
     /// Every cluster of the rollout, those that have not begun too.
     pub clusters: BTreeMap<ClusterName, ClusterProgress>,
     /// Hooks of the rollout, each at its places.
+    #[serde(with = "super::pairs")]
     pub hooks: BTreeMap<HookPlace, HookProgress>,
     /// Steps whose outcome is not known.
     pub open: BTreeMap<StepId, Intent>,
@@ -62,7 +66,7 @@ pub struct Progress {
 }
 
 /// Which way a rollout goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
     /// To the release.
     Forward,
@@ -73,7 +77,7 @@ pub enum Direction {
 }
 
 /// How a rollout ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// Done, verified, soaked.
     Finished,
@@ -84,7 +88,7 @@ pub enum Ending {
 }
 
 /// Why a rollout cannot go on by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stuck {
     /// The cluster that waits for a person.
     pub cluster: ClusterName,
@@ -97,7 +101,7 @@ pub struct Stuck {
 }
 
 /// A step whose outcome is not known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// The cluster whose lock the step needs.
     pub cluster: ClusterName,
@@ -139,7 +143,7 @@ impl Intent {
 }
 
 /// What the API said when it refused a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRefusal {
     /// Its words.
     pub why: String,
@@ -148,7 +152,7 @@ pub struct StepRefusal {
 }
 
 /// Where a cluster stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterProgress {
     pub state: ClusterState,
     pub groups: BTreeMap<AsgName, GroupProgress>,
@@ -169,11 +173,12 @@ pub struct ClusterProgress {
     /// The documents of the way it goes now are stored.
     pub published: bool,
     /// Latest answers of gates that need asking.
+    #[serde(with = "super::pairs")]
     pub answers: BTreeMap<(Scope, String), Answer>,
 }
 
 /// What a gate said last.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// When it answered.
     pub at: Timestamp,
@@ -184,7 +189,7 @@ pub struct Answer {
 }
 
 /// What the Kubernetes API of a cluster showed before its first change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Before {
     /// Uid of the namespace `kube-system`.
     pub uid: String,
@@ -195,7 +200,7 @@ pub struct Before {
 }
 
 /// The state of a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClusterState {
     /// Its turn has not come.
     Waiting,
@@ -210,7 +215,7 @@ pub enum ClusterState {
 }
 
 /// The state of a group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GroupState {
     /// Its turn has not come.
     #[default]
@@ -222,7 +227,7 @@ pub enum GroupState {
 }
 
 /// Where a group stands. What is open here (surge, drains, detached instances, suspended processes) survives a change of direction.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupProgress {
     pub state: GroupState,
     /// Whether anything was begun on it, ever.
@@ -279,7 +284,7 @@ pub struct GroupProgress {
 }
 
 /// Whether the launch template version that a group would go back to is there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WayBack {
     /// As far as is known.
     #[default]
@@ -291,7 +296,7 @@ pub enum WayBack {
 }
 
 /// What was done for the sake of a group, to be held against a bound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     /// Instances asked for: added desired capacity, and replacements of detached ones.
     pub launches: u32,
@@ -300,7 +305,7 @@ pub struct Spent {
 }
 
 /// An instance refresh of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefreshSeen {
     /// To which version.
     pub version: u64,
