@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::bed::{Bed, Eyes, REGION, changed_fields};
+use crate::bed::{Bed, Eyes, REGION, changed_fields, in_order};
+use crate::refresh::{pass, until};
 use crate::support::{key, server_or_skip, skip};
 
 const CLUSTER: &str = "staging-globex.k8s.foo.bar";
@@ -315,10 +316,54 @@ fn a_kfleet_that_dies_while_a_real_kops_works_goes_on() {
     let mut words = "start";
     for seconds in [3, 5, 4, 7] {
         let mut kfleet = bed.begin(&format!("rollout {words} --quiet"));
+        if words == "start" {
+            until(bed, &mut kfleet, "intent publish");
+        }
         std::thread::sleep(Duration::from_secs(seconds));
         kfleet.kill().unwrap();
         kfleet.wait().unwrap();
         words = "resume";
     }
     by_kops.rolls(words);
+}
+
+/// AWS replaces the nodes of one group, at the version that a real kops made and that was pinned before; ours are the others.
+#[test]
+fn aws_refreshes_to_what_a_real_kops_made() {
+    let Some(by_kops) = ByKops::new("aws_refreshes_to_what_a_real_kops_made") else {
+        return;
+    };
+    by_kops.made_by_kops();
+    let bed = &by_kops.bed;
+    by_kops.rolls("start");
+    bed.change(
+        "fleet.yaml",
+        "rolling:\n",
+        "rolling:\n  groups: {admin-nodes: {strategy: instance-refresh}}\n",
+    );
+    bed.change("vars/defaults.yaml", "max_pods: 110", "max_pods: 70");
+    let mut rollout = bed.begin("rollout start --quiet");
+    // kops takes its time by our clock; of the account's none passes before AWS is at work.
+    let status = (0..600).find_map(|_| {
+        std::thread::sleep(Duration::from_secs(1));
+        let said = bed.run("rollout show --format jsonl").out;
+        if said.contains("start-refresh") {
+            pass(bed, 60);
+        }
+        rollout.try_wait().unwrap()
+    });
+    assert_eq!(status.and_then(|s| s.code()), Some(0));
+    bed.plan_is_empty();
+    by_kops.says_nothing_is_left();
+    let log = bed.server.log(&bed.staging);
+    let refreshes = log.iter().filter(|c| c.action() == "StartInstanceRefresh");
+    assert_eq!(refreshes.filter(|c| c.landed()).count(), 1);
+    in_order(
+        &bed.records(),
+        &[
+            "intent update",
+            "intent pin-version",
+            "intent start-refresh",
+        ],
+    );
 }

@@ -31,7 +31,7 @@ fn bed(server: &'static Server, gates: &str) -> Bed {
 
 /// Waits until that has happened. Time in the account stands where ours does until then: what was launched there is not younger than now.
 #[track_caller]
-fn until(bed: &Bed, rollout: &mut Child, what: &str) {
+pub(crate) fn until(bed: &Bed, rollout: &mut Child, what: &str) {
     let patience = Instant::now() + Duration::from_secs(60);
     loop {
         let said = bed.run("rollout show --format jsonl").out;
@@ -51,7 +51,7 @@ fn until(bed: &Bed, rollout: &mut Child, what: &str) {
     }
 }
 
-fn pass(bed: &Bed, seconds: u32) {
+pub(crate) fn pass(bed: &Bed, seconds: u32) {
     bed.server
         .order("tick", &json!({"account": bed.staging, "seconds": seconds}));
 }
