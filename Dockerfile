@@ -8,7 +8,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked && strip target/release/kfleet
+RUN cargo build --profile dist --locked && strip target/dist/kfleet
 
 FROM debian:bookworm-slim
 RUN apt-get update \
@@ -17,7 +17,7 @@ RUN apt-get update \
  && useradd --uid 10001 --create-home kfleet \
  # A checkout that is mounted belongs to somebody else, and git would not look at it.
  && git config --system --add safe.directory '*'
-COPY --from=build /src/target/release/kfleet /usr/local/bin/kfleet
+COPY --from=build /src/target/dist/kfleet /usr/local/bin/kfleet
 USER 10001
 WORKDIR /fleet
 ENTRYPOINT ["kfleet"]

@@ -53,6 +53,11 @@ pub(super) async fn run(
     notify::tell_drift(&store, rules, &by_others(&found), world.now(), output).await;
     let accepted = command.accept && accept::accept(&look, &found, command.yes, output)?;
     let ended = ended(command, &found)?;
+    if ended == Exit::Changes && !matches!(command.format, DriftFormat::Text) {
+        // What a pipeline's log shows of it.
+        let summary = report::drift_summary(&drifts(&look, &found));
+        output.cloud_story(&format!("{summary}; exit code 2, as `--fail-on` says"));
+    }
     // What is accepted is git's from now on; what git wants and was not applied is as it was.
     Ok(match command.fail_on {
         DriftFailOn::Others if accepted => Exit::Good,

@@ -15,7 +15,7 @@ use crate::store::{Forgotten, Store};
 
 pub(super) async fn run(arguments: &Arguments, command: &ForgetArguments) -> Result<Exit, Failure> {
     let (store, output) = opened(arguments)?;
-    let cluster = &command.cluster;
+    let cluster = &meant(&store, command)?;
     let reason = command.abandon.as_deref().map(str::trim);
     if reason == Some("") {
         return Err(Failure::new("the reason is empty")
@@ -57,6 +57,22 @@ pub(super) async fn run(arguments: &Arguments, command: &ForgetArguments) -> Res
     })?;
     output.cloud_result(&format!("{cluster} is forgotten"))?;
     Ok(Exit::Good)
+}
+
+/// The cluster that is named, or the only one that the store knows whose name begins so. What is given up is named in full.
+fn meant(store: &Store, command: &ForgetArguments) -> Result<ClusterName, Failure> {
+    let typed = &command.cluster;
+    if command.abandon.is_some() {
+        return Ok(typed.clone());
+    }
+    let known = store.baselines()?;
+    let mut near = known
+        .keys()
+        .filter(|name| name.as_str().starts_with(typed.as_str()));
+    Ok(match (near.next(), near.next()) {
+        (Some(one), None) => one.clone(),
+        (None | Some(_), _) => typed.clone(),
+    })
 }
 
 fn known(store: &Store, cluster: &ClusterName) -> Result<Baseline, Failure> {

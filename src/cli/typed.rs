@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser as _, ValueEnum as _};
+use clap::{CommandFactory as _, Parser as _, ValueEnum as _};
 
 use super::args::{Arguments, LOG_FORMAT};
 use super::failure::Failure;
@@ -61,12 +61,37 @@ fn unknown_command(error: &clap::Error) -> Option<Failure> {
         Some(ContextValue::String(near)) => Some(near.clone()),
         Some(_) | None => None,
     };
+    let near = known_elsewhere(name).or(near);
     let version = env!("CARGO_PKG_VERSION");
     Some(
         Failure::new(format!("kfleet {version} has no command `{name}`"))
             .hints(near.map(|near| format!("did you mean `{near}`?")))
             .hint("`kfleet help` lists the commands of this version; CHANGELOG.md says what each version brought"),
     )
+}
+
+/// What does here what a person typed: a part of `kfleet rollout`, or the word that other tools have for it.
+fn known_elsewhere(name: &str) -> Option<String> {
+    /// Words of terraform, pulumi, helm and kubectl.
+    const WORDS: [(&str, &str); 10] = [
+        ("apply", "rollout start"),
+        ("deploy", "rollout start"),
+        ("up", "rollout start"),
+        ("update", "rollout start"),
+        ("preview", "plan"),
+        ("refresh", "drift"),
+        ("list", "status"),
+        ("logs", "rollout show"),
+        ("validate", "lint"),
+        ("version", "-V"),
+    ];
+    let parts = Arguments::command();
+    let rollout = parts.find_subcommand("rollout")?;
+    if rollout.find_subcommand(name).is_some() {
+        return Some(format!("kfleet rollout {name}"));
+    }
+    let (_, ours) = WORDS.iter().find(|(word, _)| *word == name)?;
+    Some(format!("kfleet {ours}"))
 }
 
 /// Everything that is said of wrong usage, as one message.
@@ -111,6 +136,15 @@ mod tests {
             failure.text
         );
         assert_eq!(failure.hints[0], "did you mean `plan`?");
+        for (typed, ours) in [
+            ("history", "kfleet rollout history"),
+            ("apply", "kfleet rollout start"),
+            ("version", "kfleet -V"),
+        ] {
+            let error = Arguments::try_parse_from(["kfleet", typed]).unwrap_err();
+            let failure = unknown_command(&error).unwrap();
+            assert_eq!(failure.hints[0], format!("did you mean `{ours}`?"));
+        }
         let error = Arguments::try_parse_from(["kfleet", "plan", "--nope"]).unwrap_err();
         assert!(unknown_command(&error).is_none());
     }

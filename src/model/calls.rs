@@ -13,6 +13,8 @@ pub enum AwsUse {
     Plan,
     /// To act: `rollout`.
     Rollout,
+    /// To see beforehand what a rollout would be allowed: `doctor`, where the account has it. No policy of kfleet's needs it.
+    Doctor,
 }
 
 /// What a right is given on.
@@ -306,4 +308,11 @@ pub const AWS_CALLS: &[AwsCall] = &[
     beside("ec2:CreateFleet", On::Everything),
     beside("ec2:CreateTags", On::TagsOfNew),
     beside("iam:PassRole", On::InstanceRoles),
+    on("GetRole", "iam:GetRole", AwsUse::Doctor, On::Everything),
+    on(
+        "SimulatePrincipalPolicy",
+        "iam:SimulatePrincipalPolicy",
+        AwsUse::Doctor,
+        On::Everything,
+    ),
 ];

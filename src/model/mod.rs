@@ -26,6 +26,7 @@ mod rights;
 mod room;
 mod shard;
 mod shared;
+mod simulated_rights;
 mod snapshot;
 mod template_version;
 mod time;
@@ -77,6 +78,7 @@ pub use room::{
 };
 pub use shard::{Shard, ShardError};
 pub use shared::Shared;
+pub use simulated_rights::{RightAnswer, RightsQuestion};
 pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};
 pub use template_version::TemplateVersion;
 pub use time::{Span, SpanError, Timestamp};

@@ -11,6 +11,8 @@ use crate::plan::{Baseline, Blocked, DriftClass, DriftItem, DriftKind};
 
 /// Items named for one class of a cluster without `full`.
 const ITEMS: usize = 20;
+/// Groups named of those that wait for the same; a plan names all of them.
+const NAMES: usize = 5;
 
 /// A cluster that was looked at.
 #[derive(Clone, Debug)]
@@ -73,13 +75,13 @@ pub fn drift_text(all: &[DriftOf<'_>], trail: Trail, style: Style) -> String {
     for cluster in all {
         out.extend(cluster_lines(cluster, trail, style));
     }
-    out.push(summary(all));
+    out.push(drift_summary(all));
     let differs = |class: DriftClass| {
         all.iter()
             .any(|c| c.found.items().iter().any(|i| i.class == class))
     };
     if differs(DriftClass::ByOthers) || differs(DriftClass::NotKnown) {
-        out.push("`kfleet plan` shows what a rollout puts back; what shall stay as it is has to be written into vars".into());
+        out.push("`kfleet plan` shows what a rollout puts back; what shall stay as it is has to be written into vars, as `kfleet drift --accept` does".into());
     }
     out.iter().map(|line| format!("{line}\n")).collect()
 }
@@ -160,55 +162,75 @@ fn class_lines(
     let (words, tone) = heading(class);
     let mut out = vec![format!("  {}", style.paint(tone, words))];
     let most = if style.full { usize::MAX } else { ITEMS };
-    for item in items.iter().take(most) {
-        out.extend(
-            item_lines(item, cluster)
-                .into_iter()
-                .map(|line| format!("    {line}")),
-        );
+    let named = match class {
+        DriftClass::NotApplied if !style.full => NAMES,
+        DriftClass::NotApplied
+        | DriftClass::ByOthers
+        | DriftClass::NotKnown
+        | DriftClass::OwnedByOthers => usize::MAX,
+    };
+    let alike = alike(items, cluster);
+    for (what, names) in alike.iter().take(most) {
+        let names = list(names, named);
+        out.extend(what.iter().map(|what| format!("    {names}: {what}")));
     }
-    if items.len() > most {
+    if alike.len() > most {
         out.push(format!(
             "    … and {}",
-            count(items.len() - most, "more item")
+            count(alike.len() - most, "more item")
         ));
     }
     out
 }
 
+/// What is different, with all that differ so: an image that is not applied yet is one line and not one a group.
+fn alike(items: &[&DriftItem], cluster: &ClusterName) -> Vec<(Vec<String>, Vec<String>)> {
+    let mut all: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+    for item in items {
+        let (what, name) = (what(item), name(item, cluster));
+        match all.iter_mut().find(|(other, _)| *other == what) {
+            Some((_, names)) => names.push(name),
+            None => all.push((what, vec![name])),
+        }
+    }
+    all
+}
+
 /// Whose a difference is, and what it is.
 pub(super) fn item_text(item: &DriftItem, cluster: &ClusterName) -> (&'static str, String) {
     let (whose, _) = heading(item.class);
-    (whose, item_lines(item, cluster).join("\n"))
+    let name = name(item, cluster);
+    let lines = what(item).into_iter().map(|what| format!("{name}: {what}"));
+    (whose, lines.collect::<Vec<_>>().join("\n"))
 }
 
-fn item_lines(item: &DriftItem, cluster: &ClusterName) -> Vec<String> {
-    let name = AsgName::new(item.subject.clone()).map_or_else(
+fn name(item: &DriftItem, cluster: &ClusterName) -> String {
+    AsgName::new(item.subject.clone()).map_or_else(
         |_| plain(&item.subject),
         |asg| group(&asg, cluster).to_owned(),
-    );
+    )
+}
+
+fn what(item: &DriftItem) -> Vec<String> {
     let should = match item.class {
         DriftClass::ByOthers => "applied",
         DriftClass::NotKnown | DriftClass::NotApplied | DriftClass::OwnedByOthers => "wanted",
     };
     match &item.what {
-        DriftKind::Missing => vec![format!("{name}: is not there, {should}")],
-        DriftKind::Unexpected(0) => vec![format!("{name}: is there, and was not {should}")],
+        DriftKind::Missing => vec![format!("is not there, {should}")],
+        DriftKind::Unexpected(0) => vec![format!("is there, and was not {should}")],
         DriftKind::Unexpected(n) => vec![format!(
-            "{name}: is there with {}, and was not {should}",
-            count(n, "instance")
+            "is there with {}, and was not {should}",
+            count(*n, "instance")
         )],
         DriftKind::Instances(n) => vec![format!(
-            "{name}: {} run something else than the group says",
-            count(n, "instance")
+            "{} run something else than the group says",
+            count(*n, "instance")
         )],
-        DriftKind::Unmanaged(fields) => vec![format!(
-            "{name}: {}",
-            list(fields.iter().map(|f| plain(f)), 10)
-        )],
+        DriftKind::Unmanaged(fields) => vec![list(fields.iter().map(|f| plain(f)), 10)],
         DriftKind::Fields(fields) => group_lines(fields)
             .into_iter()
-            .map(|line| format!("{name}: {}: {}", line.name, change(&line.change, should)))
+            .map(|line| format!("{}: {}", line.name, change(&line.change, should)))
             .collect(),
     }
 }
@@ -244,7 +266,8 @@ fn who(items: &[&DriftItem], region: &Region, trail: Trail) -> String {
     }
 }
 
-fn summary(all: &[DriftOf<'_>]) -> String {
+/// How many clusters stand how.
+pub fn drift_summary(all: &[DriftOf<'_>]) -> String {
     let with = |class: DriftClass| {
         all.iter()
             .filter(|c| c.found.items().iter().any(|i| i.class == class))

@@ -50,15 +50,20 @@ pub fn fleet_status_text(status: FleetStatus<'_>, style: Style) -> String {
             line
         });
     }
+    let told = status.hooks.iter();
+    let told: Vec<&HookTask> = told
+        .filter(|task| !hooks::is_folded(task, status.hooks, style))
+        .collect();
     for cluster in status.clusters {
         let plan = status.live.and_then(|live| live.get(&cluster.cluster));
         out.extend(details(cluster, plan, style));
-        let mine = status.hooks.iter();
+        let mine = told.iter();
         let mine = mine.filter(|h| h.place.cluster.as_ref() == Some(&cluster.cluster));
         out.extend(mine.map(|task| hooks::last_run(task, style)));
     }
-    let others = status.hooks.iter().filter(|h| h.place.cluster.is_none());
+    let others = told.iter().filter(|h| h.place.cluster.is_none());
     out.extend(others.map(|task| hooks::last_run(task, style)));
+    out.extend(hooks::as_git_has_them(status.hooks, style));
     out.iter().map(|line| format!("{line}\n")).collect()
 }
 

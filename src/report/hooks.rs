@@ -6,7 +6,7 @@ use super::shards::state_text;
 use super::style::{Style, Tone};
 use super::wording::{clock, count, cut, plain};
 use crate::fleet::{HookAt, HookFailure, HookSpec, HookWhen};
-use crate::model::HookPlace;
+use crate::model::{HookName, HookPlace, Timestamp};
 use crate::plan::{HookTask, Plan};
 use crate::rollout::{
     HookEvent, HookProgress, HookReason, HookResult, HookRun, HookState, HookVerdict, HookWay,
@@ -411,22 +411,54 @@ pub(super) fn last_run(task: &HookTask, style: Style) -> String {
         Some(mark) if task.is_changed() => (
             Tone::Change,
             format!(
-                "ran at {} in rollout {}; its files or commands have changed since",
-                clock(mark.at),
-                plain(&mark.rollout)
+                "last in rollout {} at {}; its files or commands have changed since",
+                plain(&mark.rollout),
+                clock(mark.at)
             ),
         ),
         Some(mark) => (
             Tone::Good,
             format!(
-                "ran at {} in rollout {}, as git has it",
-                clock(mark.at),
-                plain(&mark.rollout)
+                "as git has it since rollout {} at {}",
+                plain(&mark.rollout),
+                clock(mark.at)
             ),
         ),
     };
     let subject = format!("{}: hook {}: ", where_of(&task.place), task.place.hook);
     style.paint(tone, &subject) + &what
+}
+
+/// Hooks that are as git has them at several places: a line each instead of one a place.
+pub(super) fn as_git_has_them(hooks: &[HookTask], style: Style) -> Vec<String> {
+    let mut names: Vec<&HookName> = Vec::new();
+    for task in hooks.iter().filter(|task| is_folded(task, hooks, style)) {
+        if !names.contains(&&task.place.hook) {
+            names.push(&task.place.hook);
+        }
+    }
+    let line = |name: &HookName| {
+        let marks = hooks.iter().filter(|task| task.place.hook == *name);
+        let marks = marks.filter(|task| !task.is_changed());
+        let at: Vec<Timestamp> = marks.filter_map(|t| Some(t.before.as_ref()?.at)).collect();
+        let last = at
+            .iter()
+            .max()
+            .map(|last| format!(", last at {}", clock(*last)));
+        let subject = style.paint(Tone::Good, &format!("hook {name}: "));
+        let places = count(at.len(), "place");
+        format!(
+            "{subject}as git has it at {places}{}; `--verbose` names each",
+            last.unwrap_or_default()
+        )
+    };
+    names.into_iter().map(line).collect()
+}
+
+/// Whether a hook's place is one of several about which there is nothing else to say.
+pub(super) fn is_folded(task: &HookTask, hooks: &[HookTask], style: Style) -> bool {
+    let alike = |other: &&HookTask| other.place.hook == task.place.hook && !other.is_changed();
+    !style.full && !task.is_changed() && hooks.iter().filter(alike).count() > 1
 }
 
 /// The same for machines.

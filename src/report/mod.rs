@@ -55,7 +55,7 @@ pub use blocking::blocked_by_lint;
 pub use breach::breach_text;
 pub use diff::{Compared, diff_json, diff_markdown, diff_text, unreached_line};
 pub use doctor::{CheckState, DoctorCheck, doctor_json, doctor_text};
-pub use drift::{DriftFound, DriftOf, Trail, drift_json, drift_text};
+pub use drift::{DriftFound, DriftOf, Trail, drift_json, drift_summary, drift_text};
 pub use event::{EVENT_VERSION, event_json, event_line};
 pub use explain::{
     DocumentStory, Replaced, ValueStory, VarInput, WrittenLine, document_text, values_text,
@@ -77,7 +77,7 @@ pub use plan_file::{
     PlanFileError, dry_runs_from_json, plan_from_json, plan_json, whole_plan_json,
 };
 pub use plan_text::plan_text;
-pub use policy::{PolicyFacts, iam_policy};
+pub use policy::{PolicyFacts, RightsSample, iam_policy, rights_questions};
 pub use progress::{looking_line, progress_lines, still_waiting_line, waiting_lines};
 pub use reason::{RESUME, advice_text, finding_text, ground_text, reason_text, symptom_text};
 pub use refused_field::{RefusedField, refused_text};
@@ -93,3 +93,4 @@ pub use standing::{history_json, standing, status_json};
 pub use status::{approve_command, status_text, whole_status_text};
 pub use style::Style;
 pub use summary::{Counts, StageSummary, Summary, summary};
+pub use wording::clock;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
-use crate::model::{AWS_CALLS, AccountId, AwsScope, AwsUse, ClusterName};
+use crate::model::{
+    AWS_CALLS, AccountId, AsgName, AwsScope, AwsUse, ClusterName, Region, RightsQuestion,
+};
 
 /// What of a fleet policies name. Where nothing is named, nothing is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,19 +28,127 @@ pub struct PolicyFacts {
 
 /// The policy document. What it names in `Resource` and `Condition` follows from the fleet; one statement for each kind of thing.
 pub fn iam_policy(needed_for: AwsUse, facts: &PolicyFacts) -> Json {
-    let mut rights: BTreeMap<AwsScope, BTreeSet<&str>> = BTreeMap::new();
-    let needed = AWS_CALLS.iter().filter(|call| match needed_for {
-        AwsUse::Plan => call.needed_for == AwsUse::Plan,
-        AwsUse::Rollout => true,
-    });
-    for call in needed {
-        rights.entry(call.on).or_default().insert(call.right);
-    }
-    let statements: Vec<Json> = rights
+    let statements: Vec<Json> = rights(needed_for)
         .into_iter()
         .filter_map(|(scope, rights)| statement(scope, &rights, facts))
         .collect();
     json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+/// All rights that something needs, by what they are given on.
+fn rights(needed_for: AwsUse) -> BTreeMap<AwsScope, BTreeSet<&'static str>> {
+    let mut rights: BTreeMap<AwsScope, BTreeSet<&str>> = BTreeMap::new();
+    let needed = AWS_CALLS.iter().filter(|call| match needed_for {
+        AwsUse::Plan => call.needed_for == AwsUse::Plan,
+        AwsUse::Rollout => matches!(call.needed_for, AwsUse::Plan | AwsUse::Rollout),
+        AwsUse::Doctor => call.needed_for == AwsUse::Doctor,
+    });
+    for call in needed {
+        rights.entry(call.on).or_default().insert(call.right);
+    }
+    rights
+}
+
+/// One cluster whose rights are asked about: IAM's simulation takes the names of things, and not patterns of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RightsSample {
+    pub cluster: ClusterName,
+    pub account: AccountId,
+    pub region: Region,
+    /// The partition of its region.
+    pub partition: String,
+    /// One of its groups.
+    pub group: AsgName,
+    /// The instance profiles that its definitions name.
+    pub instance_profiles: BTreeSet<String>,
+    /// The store, where it is in S3 and kept by who is asked about: `bucket/prefix`.
+    pub store: Option<String>,
+    /// kops's state store of the cluster, where it is in S3: `bucket/prefix`.
+    pub state_store: Option<String>,
+}
+
+/// What a rollout of a cluster has to be allowed, as questions: the same rights as those of [`iam_policy`], on something that its resources cover.
+pub fn rights_questions(sample: &RightsSample) -> Vec<RightsQuestion> {
+    let question = |(scope, rights): (AwsScope, BTreeSet<&'static str>)| {
+        let resources = sampled(scope, sample);
+        (!resources.is_empty()).then(|| RightsQuestion {
+            rights,
+            resources,
+            context: situation(scope, sample),
+        })
+    };
+    rights(AwsUse::Rollout)
+        .into_iter()
+        .filter_map(question)
+        .collect()
+}
+
+/// Things of the cluster; where only AWS knows their ids, ids that nothing has.
+fn sampled(scope: AwsScope, sample: &RightsSample) -> Vec<String> {
+    let RightsSample {
+        cluster: _,
+        account,
+        region,
+        partition,
+        group,
+        instance_profiles,
+        store,
+        state_store,
+    } = sample;
+    let ec2 = |what: &str| format!("arn:{partition}:ec2:{region}:{account}:{what}");
+    let template = || ec2("launch-template/lt-00000000000000000");
+    let instance = || ec2("instance/i-00000000000000000");
+    let object = |store: &String| {
+        format!(
+            "{}/kfleet",
+            objects(partition, store).trim_end_matches("/*")
+        )
+    };
+    match scope {
+        AwsScope::Everything => vec!["*".to_owned()],
+        // Whoever is asked about has been assumed, or assumes nothing.
+        AwsScope::ClusterRoles => Vec::new(),
+        AwsScope::Groups | AwsScope::NewGroups => vec![format!(
+            "arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:00000000-0000-0000-0000-000000000000:autoScalingGroupName/{group}"
+        )],
+        AwsScope::Templates | AwsScope::NewTemplates => vec![template()],
+        AwsScope::TemplatesAndInstances | AwsScope::TagsOfNew => vec![template(), instance()],
+        AwsScope::Instances => vec![instance()],
+        AwsScope::InstanceRoles => {
+            let role = |name: &String| format!("arn:{partition}:iam::{account}:role/{name}");
+            instance_profiles.iter().map(role).collect()
+        }
+        AwsScope::StoreBucket => store.iter().map(|s| bucket(partition, s)).collect(),
+        AwsScope::StoreObjects => store.iter().map(object).collect(),
+        AwsScope::StateBuckets => state_store.iter().map(|s| bucket(partition, s)).collect(),
+        AwsScope::StateObjects => state_store.iter().map(object).collect(),
+    }
+}
+
+/// The condition keys that policies of kfleet's ask for, with what a call would have.
+fn situation(scope: AwsScope, sample: &RightsSample) -> BTreeMap<String, String> {
+    let cluster = sample.cluster.to_string();
+    let (key, value) = match scope {
+        AwsScope::Groups
+        | AwsScope::Templates
+        | AwsScope::Instances
+        | AwsScope::TemplatesAndInstances => (format!("aws:ResourceTag/{CLUSTER_TAG}"), cluster),
+        AwsScope::NewGroups | AwsScope::NewTemplates => {
+            (format!("aws:RequestTag/{CLUSTER_TAG}"), cluster)
+        }
+        AwsScope::TagsOfNew => ("ec2:CreateAction".to_owned(), "RunInstances".to_owned()),
+        AwsScope::InstanceRoles => (
+            "iam:PassedToService".to_owned(),
+            "ec2.amazonaws.com".to_owned(),
+        ),
+        AwsScope::Everything
+        | AwsScope::ClusterRoles
+        | AwsScope::StoreBucket
+        | AwsScope::StoreObjects
+        | AwsScope::StateBuckets
+        | AwsScope::StateObjects => return BTreeMap::new(),
+    };
+    [(key, value)].into()
 }
 
 fn statement(scope: AwsScope, rights: &BTreeSet<&str>, facts: &PolicyFacts) -> Option<Json> {
@@ -230,6 +340,43 @@ mod tests {
             store["Resource"],
             json!(["arn:aws:s3:::acme-kfleet/prod/*"])
         );
+    }
+
+    /// What the printed policy gives is what is asked about: the same rights, and of each condition the key.
+    #[test]
+    fn every_right_of_the_policy_is_asked_about() {
+        let sample = RightsSample {
+            cluster: "a.k8s.foo.bar".parse().unwrap(),
+            account: AccountId::new("111122223333").unwrap(),
+            region: "eu-west-3".parse().unwrap(),
+            partition: "aws".into(),
+            group: "nodes.a.k8s.foo.bar".parse().unwrap(),
+            instance_profiles: ["nodes.a.k8s.foo.bar".to_owned()].into(),
+            store: Some("acme-kfleet/prod".into()),
+            state_store: None,
+        };
+        let questions = rights_questions(&sample);
+        let policy = iam_policy(AwsUse::Rollout, &facts());
+        let statements = policy["Statement"].as_array().unwrap();
+        assert_eq!(questions.len(), statements.len());
+        for (question, statement) in questions.iter().zip(statements) {
+            let rights: Vec<&str> = question.rights.iter().copied().collect();
+            assert_eq!(rights, rights_of(statement));
+            let keys: Vec<&String> = question.context.keys().collect();
+            let condition = statement["Condition"]["StringEquals"].as_object();
+            assert_eq!(
+                keys,
+                condition.iter().flat_map(|c| c.keys()).collect::<Vec<_>>()
+            );
+            for (asked, given) in question
+                .resources
+                .iter()
+                .zip(statement["Resource"].as_array().unwrap())
+            {
+                let pattern = given.as_str().unwrap().split('*').next().unwrap();
+                assert!(asked.starts_with(pattern), "{asked} {given}");
+            }
+        }
     }
 
     fn rights_of(statement: &Json) -> Vec<&str> {

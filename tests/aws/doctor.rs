@@ -26,7 +26,8 @@ fn doctor_says_who_we_are_and_what_time_it_is() {
         ),
         "permissions  ok           plan: all that a plan reads could be read, in 1 cluster",
         "room         ok           wave 1 of stage staging",
-        "permissions  not checked  rollout: Auto Scaling has no dry run",
+        "permissions  not checked  rollout in account ",
+        "is neither; run doctor as the role that rolls out; `kfleet doctor --policy rollout` prints",
     ] {
         assert!(said.out.contains(line), "no {line:?} in\n{}", said.out);
     }
@@ -42,9 +43,71 @@ fn doctor_says_who_we_are_and_what_time_it_is() {
     let said = bed.run("doctor").ends(2);
     let words = format!("Value ({gone}) for parameter iamInstanceProfile.name is invalid");
     assert!(said.out.contains(&words), "no {words:?} in\n{}", said.out);
+    // A session does not tell the path of its role; those of single sign-on have one.
+    let session = serde_json::json!({"account": bed.staging, "session": "Ops", "path": "/aws-reserved/sso.amazonaws.com/"});
+    server.order("rights", &session);
+    let said = bed.run("doctor").ends(2);
+    let words = format!(
+        "IAM's simulation allows arn:aws:iam::{}:role/aws-reserved/sso.amazonaws.com/Ops all ",
+        bed.staging
+    );
+    assert!(said.out.contains(&words), "no {words:?} in\n{}", said.out);
     let log = server.log(&bed.staging);
     assert!(log.iter().any(|c| c.action() == "RunInstances"));
     assert!(!log.iter().any(crate::support::Call::mutates));
+}
+
+/// What IAM would allow the role is asked, where the account has it; where it has not, it is said what that takes.
+#[test]
+fn doctor_has_iam_simulate_what_a_rollout_needs() {
+    let Some(server) = server_or_skip("doctor_has_iam_simulate_what_a_rollout_needs") else {
+        return;
+    };
+    let bed = Bed::new(server, &[CLUSTER], Eyes::Closed);
+    bed.seed("1");
+    let account = &bed.staging;
+    let role = format!("arn:aws:iam::{account}:role/kfleet");
+    bed.add(
+        &format!("clusters/{CLUSTER}.yaml"),
+        &format!("role_arn: {role}\n"),
+    );
+    let line = |state: &str| format!("permissions  {state:<11}  rollout in account {account}: ");
+    let seen = |words: &[&str]| {
+        let said = bed.run("doctor").ends(2);
+        for word in words {
+            assert!(said.out.contains(word), "no {word:?} in\n{}", said.out);
+        }
+    };
+    let allowed = format!("{}IAM's simulation allows {role} all ", line("ok"));
+    seen(&[&allowed, &format!(" rights of a rollout of {CLUSTER}")]);
+    let asked = server.log(account);
+    assert!(
+        asked
+            .iter()
+            .any(|c| c.action() == "SimulatePrincipalPolicy"),
+        "nothing was asked"
+    );
+    assert!(!asked.iter().any(crate::support::Call::mutates));
+
+    let denied = serde_json::json!({"account": account, "denied": ["autoscaling:LaunchInstances", "ec2:CreateTags"]});
+    server.order("rights", &denied);
+    let found = format!(
+        "{}IAM's simulation does not allow {role}, for {CLUSTER}: autoscaling:LaunchInstances, ec2:CreateTags",
+        line("wrong")
+    );
+    seen(&[
+        &found,
+        "give its role what `kfleet doctor --policy rollout` prints",
+    ]);
+
+    server.order(
+        "rights",
+        &serde_json::json!({"account": account, "asked": false}),
+    );
+    seen(&[&format!(
+        "{}needs `iam:SimulatePrincipalPolicy` on {role}",
+        line("not checked")
+    )]);
 }
 
 #[test]

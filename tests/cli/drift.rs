@@ -79,6 +79,10 @@ fn what_others_changed_is_found_and_is_exit_2() {
         .iter()
         .find(|c| c["cluster"] == CLUSTER);
     assert_eq!(cluster.unwrap()["items"][0]["class"], "by-others");
+    // A pipeline's log says why the step failed.
+    let said = bed.run("drift --format junit").ends(2);
+    let why = "5 clusters: 1 changed by others, 0 not known, 0 with changes that are not applied yet, 0 not read; exit code 2";
+    assert!(said.err.contains(why), "{}", said.err);
     // A look takes no lock, and changes nothing but what the last look found.
     let before = bed.tree();
     bed.run("drift").ends(2);
@@ -112,6 +116,23 @@ fn what_git_wants_now_is_not_what_others_did() {
         format!("  wanted by git, not applied yet\n[local]     {GROUP}: MinSize: is 2, wanted 3\n");
     assert!(said.out.contains(&text), "{}", said.out);
     bed.run("drift --fail-on any").ends(2);
+    // What many groups wait for is one line.
+    let image = "server-20260901";
+    bed.change(
+        "vars/prod-small.k8s.foo.bar.yaml",
+        "",
+        &format!(
+            "image: 099720109477/ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-{image}\n"
+        ),
+    );
+    let said = bed.run("drift prod-small").ends(0);
+    let lines = said.out.lines().filter(|line| line.contains(image));
+    let lines: Vec<&str> = lines.collect();
+    assert!(
+        matches!(lines.as_slice(), [one] if one.contains(" and 7 more: ImageId: is ")),
+        "{}",
+        said.out
+    );
     // Others at the same time: each is told apart, by the commit that was rolled out.
     by_hand(&bed, 85);
     let said = bed.run("drift").ends(2);

@@ -1,5 +1,7 @@
 //! Every JUnit file that is written holds to the schema that Jenkins' xUnit plugin refuses files by, and names what a reader looks for.
 
+use std::process::Command;
+
 use quick_junit::{Report, TestCase, TestCaseStatus};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -127,6 +129,27 @@ fn holds_to(element: &Element, start: &BytesStart<'_>, above: Option<&Element>) 
     }
 }
 
+/// Judged by the schema itself, where it is there: `KFLEET_JUNIT_XSD` is its path, and `KFLEET_XSD_PYTHON` a Python that has `xmlschema`.
+fn judge_by_schema(xml: &str) {
+    let (Ok(xsd), Ok(python)) = (
+        std::env::var("KFLEET_JUNIT_XSD"),
+        std::env::var("KFLEET_XSD_PYTHON"),
+    ) else {
+        println!(
+            "skipped: KFLEET_JUNIT_XSD and KFLEET_XSD_PYTHON name no schema and no reader of it"
+        );
+        return;
+    };
+    let read = "import sys, xmlschema; xmlschema.validate(sys.argv[2], sys.argv[1])";
+    let said = Command::new(python).args(["-c", read, &xsd, xml]).output();
+    let said = said.unwrap();
+    assert!(
+        said.status.success(),
+        "{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
+}
+
 /// Fails where the file is not one that the schema allows.
 #[track_caller]
 #[allow(
@@ -151,6 +174,7 @@ fn assert_valid(xml: &str) {
             _ => {}
         }
     }
+    judge_by_schema(xml);
 }
 
 fn case<'r>(report: &'r Report, suite: &str, name: &str) -> &'r TestCase {

@@ -351,7 +351,19 @@ fn the_jenkinsfile_of_a_new_fleet_rolls_out() {
     bed.shell("cd new && git init -q -b main && git config user.name Anna && git config user.email anna@foo.bar");
     bed.shell("kfleet -C new render");
     bed.shell("cd new && git add -A && git commit -qm fleet");
-    run(&dir, &lines);
+    let ended = run(&dir, &lines);
+    // Who approves is shown how much.
+    let mut counts = ended
+        .iter()
+        .filter(|(line, _)| line.contains("grep \"^|\" plan.md"));
+    let (_, (_, counts)) = counts.next().unwrap();
+    assert!(counts.contains("| prod | 1 of 1 |"), "{counts}");
+    // A plan that began no rollout shows none of before.
+    let (code, said) = &run(
+        &dir,
+        &["kfleet rollout show --plan 123456789012 || echo none".to_owned()],
+    )["kfleet rollout show --plan 123456789012 || echo none"];
+    assert_eq!((*code, said.as_str()), (0, "none\n"));
 }
 
 #[test]

@@ -204,7 +204,10 @@ fn a_cluster_that_is_gone_is_forgotten() {
     std::fs::remove_file(bed.path(&format!("clusters/{ORPHAN}.yaml"))).unwrap();
     // The whole simulated account is gone, and with it the cluster.
     std::fs::remove_dir_all(bed.path(".kfleet/local")).unwrap();
-    let said = bed.run(&format!("forget {ORPHAN}")).ends(0);
+    // Giving up what may still be there takes the full name.
+    bed.run_words(&["forget", "staging-glob", "--abandon", "gone"])
+        .refuses(&["the store knows no cluster `staging-glob`"]);
+    let said = bed.run("forget staging-glob").ends(0);
     assert_eq!(said.out, format!("[local] {ORPHAN} is forgotten\n"));
     assert!(
         !bed.path(&format!(".kfleet/baselines/{ORPHAN}.json"))

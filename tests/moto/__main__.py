@@ -11,6 +11,7 @@ started it, and however that one died, the server goes with it. Which file mends
     refresh.py     instance refreshes
     quotas.py      limits of vCPUs at Service Quotas
     scores.py      Spot placement scores
+    rights.py      IAM's policy simulator
     s3.py          what time it is in S3
     ec2.py         DescribeInstances, and tags of instances
     seed.py        an account as kops leaves it, from kfleet's own definitions
@@ -33,6 +34,7 @@ import groups  # noqa: E402, F401
 import life  # noqa: E402, F401
 import quotas  # noqa: E402, F401
 import refresh  # noqa: E402, F401
+import rights  # noqa: E402, F401
 import s3  # noqa: E402, F401
 import scores  # noqa: E402, F401
 import templates  # noqa: E402, F401

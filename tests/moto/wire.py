@@ -26,6 +26,7 @@ import ec2
 import kubernetes
 import life
 import quotas
+import rights
 import real
 import scores
 import seed
@@ -196,6 +197,8 @@ def control(what, method, body, query):
         life.CAPACITY[(account, body["region"])] = body["rules"]
     elif what == "quotas":
         quotas.VALUES[(account, body["region"])] = body["values"]
+    elif what == "rights":
+        rights.order(account, body)
     elif what == "scores":
         scores.VALUES[(account, body["region"])] = body["values"]
     elif what == "profiles":

@@ -399,9 +399,11 @@ impl Call {
         let action = self.action();
         let is_tried = self.0["params"]["DryRun"] == "true";
         !is_tried
-            && !["Describe", "Get", "List", "Assume", "HEAD", "GET "]
-                .iter()
-                .any(|read| action.starts_with(read))
+            && ![
+                "Describe", "Get", "List", "Assume", "HEAD", "GET ", "Simulate",
+            ]
+            .iter()
+            .any(|read| action.starts_with(read))
     }
 }
 

@@ -143,7 +143,7 @@ pub(in crate::cli) const ROLLOUT_SHOW: &str = "\
 Examples:
   kfleet rollout show
   kfleet rollout show --format html > rollout.html
-  kfleet rollout show --format junit > rollout.xml";
+  kfleet rollout show --plan 3c9d5bb9a713 --format junit > rollout.xml";
 
 #[cfg(test)]
 mod tests {

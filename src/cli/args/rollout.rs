@@ -230,6 +230,9 @@ pub(in crate::cli) struct ShowArguments {
     /// The form of the output.
     #[arg(long, value_enum, default_value_t)]
     pub(in crate::cli) format: RecordsFormat,
+    /// The rollout of this plan (the beginning of its id is enough), and no other: for a pipeline whose plan may not have begun one.
+    #[arg(long, value_name = "ID", conflicts_with = "rollout")]
+    pub(in crate::cli) plan: Option<String>,
     /// Show what a hook or kops printed instead, by the name that the list of events ends with.
     #[arg(long, value_name = "NAME", conflicts_with = "format")]
     pub(in crate::cli) output: Option<String>,

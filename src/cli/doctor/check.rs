@@ -20,3 +20,16 @@ pub(super) fn wrong(area: &'static str, subject: Option<String>, failure: Failur
     };
     check(area, subject, state)
 }
+
+/// Words by which AWS says that a right is missing.
+const DENIED: [&str; 4] = [
+    "AccessDenied",
+    "UnauthorizedOperation",
+    "not authorized",
+    "Forbidden",
+];
+
+/// Whether AWS says that a right is missing.
+pub(super) fn is_denied(why: &str) -> bool {
+    DENIED.iter().any(|word| why.contains(word))
+}

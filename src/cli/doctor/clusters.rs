@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{check, room, wrong};
+use super::check::is_denied;
+use super::{check, rights, room, wrong};
 use crate::cli::documents;
 use crate::cli::output::Output;
 use crate::cli::pipeline::PreparedFleet;
@@ -10,21 +11,14 @@ use crate::cli::world::World;
 use crate::cloud::Place;
 use crate::model::{ClusterName, Gap, Live, LiveCluster, Nodes, Seen, UnseenKind};
 use crate::plan::room::WaveOutlook;
-use crate::report::{self, CheckState, DoctorCheck};
-
-/// Words by which AWS says that a right is missing.
-const DENIED: [&str; 4] = [
-    "AccessDenied",
-    "UnauthorizedOperation",
-    "not authorized",
-    "Forbidden",
-];
+use crate::report::{self, CheckState, DoctorCheck, PolicyFacts};
 
 /// The checks, and the room that there is for a roll of everything.
 pub(super) async fn look(
     prepared: &PreparedFleet,
     world: &World,
     places: &[Place],
+    facts: &PolicyFacts,
     output: &Output,
 ) -> (Vec<DoctorCheck>, Vec<WaveOutlook>) {
     let live = match documents::sight(prepared, world, places, output).await {
@@ -32,7 +26,7 @@ pub(super) async fn look(
         Err(failure) => return (vec![wrong("permissions", None, failure)], Vec::new()),
     };
     let mut checks = reads(&live);
-    checks.push(check("permissions", Some("rollout".into()), acts(world)));
+    checks.extend(rights::of_rollout(world, prepared, places, facts).await);
     checks.push(images(prepared, &live));
     checks.extend(
         live.clusters
@@ -67,8 +61,7 @@ fn reads(live: &Live) -> Vec<DoctorCheck> {
 
 /// What could not be read, and what to do about it.
 fn unread((name, gap): &(&ClusterName, &Gap)) -> DoctorCheck {
-    let is_denied = DENIED.iter().any(|word| gap.why.contains(word));
-    let advice = if is_denied {
+    let advice = if is_denied(&gap.why) {
         "give its role what `kfleet doctor --policy plan` prints"
     } else {
         "a plan of this cluster is blocked until it can be read"
@@ -78,15 +71,6 @@ fn unread((name, gap): &(&ClusterName, &Gap)) -> DoctorCheck {
         advice: vec![advice.into()],
     };
     check("permissions", Some(name.to_string()), state)
-}
-
-/// What a rollout has to be allowed cannot be tried without doing it.
-fn acts(world: &World) -> CheckState {
-    CheckState::NotChecked(match world {
-        World::Local(_) => "the simulated account allows everything; `kfleet doctor --policy rollout` prints what AWS has to allow".into(),
-        #[cfg(feature = "aws")]
-        World::Aws(_) => "Auto Scaling has no dry run; `kfleet doctor --policy rollout` prints what the role has to be allowed".into(),
-    })
 }
 
 /// Patterns and parameters by which definitions name images, and whether they mean one.

@@ -6,6 +6,7 @@ mod clock;
 mod clusters;
 mod home;
 mod policy;
+mod rights;
 mod room;
 
 use serde_json::json;
@@ -68,11 +69,12 @@ pub(super) async fn run(
             match world {
                 Err(failure) => checks.push(wrong("cloud", None, failure)),
                 Ok(world) => {
+                    let facts = policy::facts(arguments, &prepared);
                     let (found, cloud_time) =
                         account::credentials(&world, &prepared, &places).await;
                     checks.extend(found);
                     checks.push(clock::check(&store, time, cloud_time));
-                    let found = clusters::look(&prepared, &world, &places, output).await;
+                    let found = clusters::look(&prepared, &world, &places, &facts, output).await;
                     checks.extend(found.0);
                     room = found.1;
                 }

@@ -52,7 +52,7 @@ fn bucket(text: &str) -> Option<String> {
 }
 
 /// The bucket in which kops keeps the state of a cluster.
-fn state_bucket(cluster: &Cluster) -> Option<String> {
+pub(super) fn state_bucket(cluster: &Cluster) -> Option<String> {
     match &cluster.state_store {
         Some(StateStore::Bucket(url)) => bucket(url),
         Some(StateStore::Folder(_)) | None => None,

@@ -9,6 +9,7 @@ use crate::cli::output::Output;
 use crate::cli::who::who;
 use crate::cli::world;
 use crate::model::Digest;
+use crate::report::clock;
 use crate::store::{Request, Store};
 
 pub(super) fn approve(arguments: &Arguments, command: &ApproveArguments) -> Result<Exit, Failure> {
@@ -108,8 +109,9 @@ fn approve_one(
         },
     )?;
     output.cloud_story(&format!(
-        "stage {stage} of plan {} is approved until {expires}; `kfleet rollout resume` goes on",
-        rollout.plan.short()
+        "stage {stage} of plan {} is approved until {}; `kfleet rollout resume` goes on",
+        rollout.plan.short(),
+        clock(expires)
     ));
     Ok(Exit::Good)
 }

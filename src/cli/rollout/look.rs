@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::drive::aborted;
 use super::joint;
-use super::which::{all, named_or_newest, opened};
+use super::which::{all, named_or_newest, of_plan, opened};
 use crate::cli::args::{Arguments, HistoryArguments, ShowArguments, StatusArguments};
 use crate::cli::failure::Failure;
 use crate::cli::formats::{RecordsFormat, ViewFormat};
@@ -138,7 +138,11 @@ pub(super) fn history(arguments: &Arguments, command: &HistoryArguments) -> Resu
 
 pub(super) fn show(arguments: &Arguments, command: &ShowArguments) -> Result<Exit, Failure> {
     let (store, output) = opened(arguments)?;
-    let Some(id) = named_or_newest(&store, command.rollout.as_ref())? else {
+    let id = match &command.plan {
+        Some(plan) => Some(of_plan(&store, plan)?),
+        None => named_or_newest(&store, command.rollout.as_ref())?,
+    };
+    let Some(id) = id else {
         match command.format {
             RecordsFormat::Json => output.result("[]\n")?,
             RecordsFormat::Junit | RecordsFormat::Html => {

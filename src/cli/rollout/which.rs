@@ -121,6 +121,24 @@ pub(super) fn named_or_newest(
     }
 }
 
+/// The newest rollout that carries out a plan.
+pub(super) fn of_plan(store: &Store, plan: &str) -> Result<String, Failure> {
+    /// Digits by which a plan is named, as its rollout's id has them.
+    const LEAST: usize = 8;
+    let begin = plan.get(..LEAST).ok_or_else(|| {
+        Failure::new(format!("`{plan}` is too short to name a plan"))
+            .hint(format!("at least {LEAST} of its digits are needed"))
+    })?;
+    let all = store.rollouts()?;
+    for id in all.into_iter().rev().filter(|id| id.contains(begin)) {
+        if store.outline(&id)?.0.plan.as_str().starts_with(plan) {
+            return Ok(id);
+        }
+    }
+    Err(Failure::new(format!("no rollout carries out plan {plan}"))
+        .hint("`kfleet rollout history` lists all rollouts"))
+}
+
 /// Every rollout there is, in outline, in the order in which they were begun.
 pub(super) fn all(store: &Store) -> Result<Vec<(Rollout, Progress)>, Failure> {
     Ok(store

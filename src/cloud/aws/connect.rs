@@ -60,6 +60,8 @@ pub(super) struct Clients {
     pub(super) elb: aws_sdk_elasticloadbalancingv2::Client,
     /// Limits of the account.
     pub(super) quotas: aws_sdk_servicequotas::Client,
+    /// What a role would be allowed.
+    pub(super) iam: aws_sdk_iam::Client,
     /// Who we are.
     pub(super) sts: aws_sdk_sts::Client,
 }
@@ -292,6 +294,9 @@ impl Clients {
         let elb = aws_sdk_elasticloadbalancingv2::config::Builder::from(config)
             .retry_partition(share("elb"))
             .build();
+        let iam = aws_sdk_iam::config::Builder::from(config)
+            .retry_partition(share("iam"))
+            .build();
         let quotas = aws_sdk_servicequotas::config::Builder::from(config)
             .retry_partition(share("servicequotas"))
             .build();
@@ -304,6 +309,7 @@ impl Clients {
             classic: aws_sdk_elasticloadbalancing::Client::from_conf(classic),
             elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(elb),
             quotas: aws_sdk_servicequotas::Client::from_conf(quotas),
+            iam: aws_sdk_iam::Client::from_conf(iam),
             sts: aws_sdk_sts::Client::from_conf(sts),
         }
     }

@@ -16,6 +16,7 @@ mod polite;
 mod read;
 mod room;
 mod scores;
+mod simulate;
 mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};

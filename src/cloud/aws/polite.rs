@@ -154,7 +154,7 @@ impl Bucket {
 /// Whether a call, by its `service:Api`, only reads. What is not known to read is taken to change something.
 fn is_read(api: &str) -> bool {
     let name = api.split_once(':').map_or(api, |(_, name)| name);
-    ["Describe", "Get", "List", "Head", "AssumeRole"]
+    ["Describe", "Get", "List", "Head", "AssumeRole", "Simulate"]
         .iter()
         .any(|verb| name.starts_with(verb))
 }
@@ -287,6 +287,7 @@ fn name(request: &HttpRequest) -> String {
     }
     // The version of an API is the name of its service: it has been the same since there is an SDK.
     let service = match field(request, "Version") {
+        "2010-05-08" => "iam",
         "2011-01-01" => "autoscaling",
         "2016-11-15" => "ec2",
         "2012-06-01" | "2015-12-01" => "elasticloadbalancing",

@@ -171,6 +171,7 @@ fn once(clients: &Clients) -> Clients {
         classic,
         elb,
         quotas,
+        iam,
         sts,
     } = clients;
     let never = RetryConfig::disabled();
@@ -186,6 +187,7 @@ fn once(clients: &Clients) -> Clients {
         classic: classic.clone(),
         elb: elb.clone(),
         quotas: quotas.clone(),
+        iam: iam.clone(),
         sts: sts.clone(),
     }
 }

@@ -102,6 +102,7 @@ fn clients(address: SocketAddr) -> Clients {
         classic: aws_sdk_elasticloadbalancing::Client::new(&config),
         elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
         quotas: aws_sdk_servicequotas::Client::new(&config),
+        iam: aws_sdk_iam::Client::new(&config),
         sts: aws_sdk_sts::Client::new(&config),
     }
 }
