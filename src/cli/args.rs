@@ -477,4 +477,7 @@ pub(super) struct RehearseArguments {
     /// Write it for the test page of a pipeline as well, as JUnit.
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: ViewFormat,
 }

@@ -1,6 +1,7 @@
 //! `kfleet rehearse`: a plan carried out on a simulated account, to see what it would do. Touches neither the store nor any cloud.
 
 mod faults;
+mod many;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::path::Path;
 use super::Exit;
 use super::args::{Arguments, RehearseArguments};
 use super::failure::Failure;
+use super::formats::ViewFormat;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::scratch::Scratch;
@@ -18,7 +20,7 @@ use crate::cloud::{Cloud as _, Place};
 use crate::fleet::GateKind;
 use crate::model::{ClusterName, Hooks, Live, Nodes, Proven, Span, StageName};
 use crate::plan::{Allow, Baseline, Plan, Policy, Wanted, fingerprint, plan};
-use crate::report::{self, Fate, Rehearsal, Runs};
+use crate::report::{self, Fate, Rehearsal};
 use crate::rollout::{Ending, Inputs, Rollout, build};
 use crate::run::{Drive, HookDrive, Outcome, Rehearsed, rehearse};
 use crate::store::{CloudKind, Store};
@@ -44,11 +46,14 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let prepared = prepare(&arguments.directory)?;
     let Some(start) = begin(arguments, command, &prepared)? else {
-        tell(output, "no changes: there is nothing to rehearse\n")?;
+        match command.format {
+            ViewFormat::Text => tell(output, "no changes: there is nothing to rehearse\n")?,
+            ViewFormat::Json => output.result("null\n")?,
+        }
         return Ok(Exit::Good);
     };
     if let Some(seeds) = command.seeds {
-        return many(&start, seeds, output);
+        return many::run(&start, seeds, command.format, output);
     }
     let ran = once(
         &start,
@@ -65,8 +70,13 @@ pub(super) fn run(
         ended: &ended,
         notes: &start.notes,
     };
-    tell(output, &report::rehearsal_text(&rehearsal))?;
-    tell(output, &format!("\n{}", report::fates_text(&fates)))?;
+    match command.format {
+        ViewFormat::Text => {
+            tell(output, &report::rehearsal_text(&rehearsal))?;
+            tell(output, &format!("\n{}", report::fates_text(&fates)))?;
+        }
+        ViewFormat::Json => output.result(&report::rehearsal_json(&rehearsal, &fates))?,
+    }
     if let Some(path) = &command.out {
         let html = report::rehearsal_html(&rehearsal, &ran.progress, &fates)?;
         write(path, &html)?;
@@ -515,76 +525,4 @@ fn fates(start: &Start, command: &RehearseArguments) -> Result<Vec<Fate>, Failur
             },
         )
         .collect()
-}
-
-/// Many runs that differ in chance alone, on all cores.
-fn many(start: &Start, seeds: u64, output: &Output) -> Result<Exit, Failure> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let step = u64::try_from(cores).unwrap_or(1).max(1);
-    let parts: Vec<Result<Runs, Failure>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (1..=step)
-            .map(|first| scope.spawn(move || part(start, (first..=seeds).step_by(cores))))
-            .collect();
-        let lost = || Err(Failure::new("a worker died; this is a bug in kfleet"));
-        workers
-            .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|_| lost()))
-            .collect()
-    });
-    let mut all = Runs::default();
-    for part in parts {
-        let Runs {
-            makespans,
-            ended,
-            broken,
-        } = part?;
-        all.makespans.extend(makespans);
-        ended
-            .into_iter()
-            .for_each(|(end, n)| *all.ended.entry(end).or_default() += n);
-        for (rule, seed) in broken {
-            let first = all.broken.entry(rule).or_insert(seed);
-            *first = seed.min(*first);
-        }
-    }
-    tell(
-        output,
-        &start
-            .notes
-            .iter()
-            .map(|n| format!("note: {n}\n"))
-            .collect::<String>(),
-    )?;
-    tell(output, &report::runs_text(&all))?;
-    if all.broken.is_empty() {
-        Ok(Exit::Good)
-    } else {
-        Err(Failure::new(
-            "rules of a rollout were broken; this is a bug in kfleet",
-        ))
-    }
-}
-
-fn part(start: &Start, seeds: impl Iterator<Item = u64>) -> Result<Runs, Failure> {
-    let mut runs = Runs::default();
-    for seed in seeds {
-        let ran = once(
-            start,
-            Some(seed),
-            start.faults.clone(),
-            start.scenario.clone(),
-        )?;
-        runs.makespans
-            .push((ran.progress.at.since(start.rollout.started_at), seed));
-        // Names of instances and moments differ from run to run: what counts is how it ended.
-        let end = ended(&ran);
-        *runs
-            .ended
-            .entry(end.split(':').next().unwrap_or(&end).to_owned())
-            .or_default() += 1;
-        for rule in ran.seen.broken {
-            runs.broken.entry(rule).or_insert(seed);
-        }
-    }
-    Ok(runs)
 }

@@ -46,6 +46,11 @@ pub trait Cloud: Send + Sync {
     /// The account that the caller is in, for the fence before any write.
     fn account(&self, place: &Place) -> impl Future<Output = Result<AccountId, CloudError>> + Send;
 
+    /// Of how many of the clusters that are being read the answers are there, for who waits; none: that is not told.
+    fn answered(&self) -> Option<usize> {
+        None
+    }
+
     /// The groups of the clusters named. What could not be read is a gap of its cluster, never an absence.
     fn read(&self, places: &[Place]) -> impl Future<Output = Result<Live, CloudError>> + Send;
 

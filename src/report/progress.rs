@@ -51,12 +51,27 @@ pub fn progress_lines(
     lines.iter().map(|l| cut(l, width)).collect()
 }
 
-/// How far a look at clusters is. `nodes`: of how many of them the nodes are known, and for how long that is being asked; none: the groups are being
-/// read.
-pub fn looking_line(clusters: usize, nodes: Option<(usize, Span)>, taken: Span) -> String {
-    let what = count(clusters, "cluster");
-    let Some((done, asked)) = nodes else {
-        return format!("reading the groups of {what}, {} so far", span(taken));
+/// What of clusters is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looking {
+    Groups,
+    Nodes,
+}
+
+/// How far a look at clusters is. `done`: of how many of them it is known, where that is told, and for how long that is being asked.
+pub fn looking_line(
+    clusters: usize,
+    looking: Looking,
+    done: Option<(usize, Span)>,
+    taken: Span,
+) -> String {
+    let what = match looking {
+        Looking::Groups => "groups",
+        Looking::Nodes => "nodes",
+    };
+    let what = format!("{what} of {}", count(clusters, "cluster"));
+    let Some((done, asked)) = done else {
+        return format!("reading the {what}, {} so far", span(taken));
     };
     let left = clusters.saturating_sub(done);
     let each = i64::try_from(done).ok().filter(|done| *done > 0);
@@ -65,7 +80,7 @@ pub fn looking_line(clusters: usize, nodes: Option<(usize, Span)>, taken: Span) 
         .map(|(done, left)| Span::from_millis(asked.millis().saturating_mul(left) / done))
         .map(|left| format!(", about {} left", span(left)));
     format!(
-        "reading the nodes of {what}: {done} of {clusters} done, {} so far{}",
+        "reading the {what}: {done} of {clusters} done, {} so far{}",
         span(taken),
         left.unwrap_or_default()
     )

@@ -26,8 +26,6 @@ fn doctor_says_who_we_are_and_what_time_it_is() {
         ),
         "permissions  ok           plan: all that a plan reads could be read, in 1 cluster",
         "room         ok           wave 1 of stage staging",
-        "permissions  not checked  rollout in account ",
-        "is neither; run doctor as the role that rolls out; `kfleet doctor --policy rollout` prints",
     ] {
         assert!(said.out.contains(line), "no {line:?} in\n{}", said.out);
     }
@@ -42,15 +40,6 @@ fn doctor_says_who_we_are_and_what_time_it_is() {
     server.order("profiles", &missing);
     let said = bed.run("doctor").ends(2);
     let words = format!("Value ({gone}) for parameter iamInstanceProfile.name is invalid");
-    assert!(said.out.contains(&words), "no {words:?} in\n{}", said.out);
-    // A session does not tell the path of its role; those of single sign-on have one.
-    let session = serde_json::json!({"account": bed.staging, "session": "Ops", "path": "/aws-reserved/sso.amazonaws.com/"});
-    server.order("rights", &session);
-    let said = bed.run("doctor").ends(2);
-    let words = format!(
-        "IAM's simulation allows arn:aws:iam::{}:role/aws-reserved/sso.amazonaws.com/Ops all ",
-        bed.staging
-    );
     assert!(said.out.contains(&words), "no {words:?} in\n{}", said.out);
     let log = server.log(&bed.staging);
     assert!(log.iter().any(|c| c.action() == "RunInstances"));
@@ -67,10 +56,6 @@ fn doctor_has_iam_simulate_what_a_rollout_needs() {
     bed.seed("1");
     let account = &bed.staging;
     let role = format!("arn:aws:iam::{account}:role/kfleet");
-    bed.add(
-        &format!("clusters/{CLUSTER}.yaml"),
-        &format!("role_arn: {role}\n"),
-    );
     let line = |state: &str| format!("permissions  {state:<11}  rollout in account {account}: ");
     let seen = |words: &[&str]| {
         let said = bed.run("doctor").ends(2);
@@ -108,6 +93,34 @@ fn doctor_has_iam_simulate_what_a_rollout_needs() {
         "{}needs `iam:SimulatePrincipalPolicy` on {role}",
         line("not checked")
     )]);
+}
+
+/// A session does not tell the path of its role; those of single sign-on have one.
+#[test]
+fn the_role_of_a_session_is_asked_about_by_its_whole_name() {
+    let Some(server) = server_or_skip("the_role_of_a_session_is_asked_about_by_its_whole_name")
+    else {
+        return;
+    };
+    let bed = Bed::new(server, &[CLUSTER], Eyes::Closed);
+    let home = &bed.home;
+    let file = format!("clusters/{CLUSTER}.yaml");
+    let role = format!("role_arn: arn:aws:iam::{}:role/kfleet\n", bed.staging);
+    bed.change(&file, &role, "");
+    bed.change(&file, &bed.staging, home);
+    let seen = |words: &str| {
+        let said = bed.run("doctor").ends(2);
+        assert!(said.out.contains(words), "no {words:?} in\n{}", said.out);
+    };
+    seen(
+        "is neither; run doctor as the role that rolls out; `kfleet doctor --policy rollout` prints",
+    );
+    let path = "/aws-reserved/sso.amazonaws.com/";
+    let session = serde_json::json!({"account": home, "session": "Ops", "path": path});
+    server.order("rights", &session);
+    seen(&format!(
+        "IAM's simulation allows arn:aws:iam::{home}:role{path}Ops all "
+    ));
 }
 
 #[test]

@@ -267,20 +267,53 @@ fn a_rehearsal_has_its_seed_and_its_page() {
             .collect()
     };
     assert_eq!(story(&one), story(&two));
+    // For scripts, the same.
+    let words = "rehearse --stage staging --seed 3 --no-autoscaler --format json";
+    let said: Value = serde_json::from_str(&bed.run(words).ends(0).out).unwrap();
+    assert_eq!(said["ended"], "finished");
+    assert_eq!(said["rules_broken"], serde_json::json!([]));
+    let calls: u64 = said["calls"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|n| n.as_u64().unwrap())
+        .sum();
+    assert!(one.contains(&format!("  {calls} calls: ")), "{one}");
+    let nodes = &said["groups"]["admin-nodes.staging-acme.k8s.foo.bar"];
+    assert_eq!(
+        (&nodes["worst"]["wanted"], &nodes["surge"]),
+        (&2.into(), &1.into()),
+        "{nodes}"
+    );
+    let events = said["events"].as_array().unwrap();
+    assert_eq!(events.last().unwrap()["code"], "finished");
+    let words = "rehearse --stage staging --seeds 2 --no-autoscaler --format json";
+    let said: Value = serde_json::from_str(&bed.run(words).ends(0).out).unwrap();
+    assert_eq!(
+        (
+            said["runs"].as_array().unwrap().len(),
+            &said["ended"]["finished"]
+        ),
+        (2, &2.into())
+    );
     assert!(bed.read("r.html").starts_with("<!doctype html>"));
 }
 
 #[test]
 fn what_is_allowed_is_not_blocked() {
     let bed = Bed::built();
+    let nodes = "4x_16Gb: {az: [eu-west-3a, eu-west-3b, eu-west-3c], ";
     bed.change(
-        "vars/staging.yaml",
-        "admin_nodes: {min: 2, max: 4}",
-        "admin_nodes: {min: 2, max: 3}",
+        "vars/defaults.yaml",
+        &format!("{nodes}min: 3, max: 50}}"),
+        &format!("{nodes}min: 1, max: 1}}"),
     );
+    let blocked = bed.run("plan --stage staging").ends(2).out;
+    let why = "blocked: spot-4x-16gb: a maximum of 1 ends 2 of its 3 instances";
+    assert!(blocked.contains(why), "{blocked}");
     let allowed = bed.run("plan --stage staging --allow-shrink").ends(2).out;
     assert!(
-        allowed.contains("MaxSize: 4 → 3") && !allowed.contains("blocked: "),
+        allowed.contains("MaxSize: 50 → 1") && !allowed.contains("blocked: "),
         "{allowed}"
     );
     bed.run("rollout start --stage staging --allow-shrink --hooks --require kubernetes --seed 1")
@@ -326,7 +359,32 @@ fn a_rollout_is_followed_as_lines_by_every_command() {
     assert_eq!(last(&said.out)["code"], "paused");
     let said = bed.run("rollout abort --reason test --format jsonl");
     assert_eq!(last(&said.out)["code"], "aborted", "{}", said.err);
-    let words =
-        format!("rollout rollback {id} --reason test --format jsonl --allow-retire nothing");
-    bed.run(&words).ends(1);
+}
+
+#[test]
+fn a_group_that_a_rollout_made_goes_again_only_by_its_name() {
+    let bed = Bed::built();
+    let vars = "vars/staging-acme.k8s.foo.bar.yaml";
+    let queue = "dedicated_nodes:\n  queue: {machine_type: r6i.large, az: [eu-west-3a], min: 1, max: 2, root_volume: standard}\n";
+    bed.write(vars, &format!("{}{queue}", bed.read(vars)));
+    bed.run("rollout start --stage staging --quiet").ends(0);
+    let history = bed.run("rollout history").ends(0).out;
+    let id = history.lines().next().unwrap().split_whitespace().nth(3);
+    let rollback = format!("rollout rollback {} --reason test", id.unwrap());
+    bed.run(&rollback)
+        .refuses(&["made dedicated-queue.staging-acme.k8s.foo.bar of staging-acme.k8s.foo.bar"]);
+    bed.run(&format!("{rollback} --allow-retire dedicated-queu"))
+        .refuses(&["made no group dedicated-queu"]);
+    // What it says to type is what does it.
+    let rollback = format!("{rollback} --allow-retire dedicated-queue");
+    let said = bed.run(&rollback).ends(3);
+    let line = said.err.lines().last().unwrap();
+    assert!(
+        line.contains(" --allow-retire dedicated-queue --plan "),
+        "{line}"
+    );
+    let plan = line.split(" --plan ").nth(1).unwrap().trim_end_matches('`');
+    bed.run(&format!("{rollback} --plan {plan}")).ends(0);
+    let plan = bed.run("plan --stage staging").ends(2).out;
+    assert!(plan.contains("+ dedicated-queue: create"), "{plan}");
 }

@@ -152,7 +152,10 @@ impl Cloud for OnMoto {
     }
 
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
-        self.aws.read(places).await
+        let read = self.aws.read(places).await;
+        // Who waits for it was told how far it was.
+        assert_eq!(self.aws.answered(), Some(places.len()));
+        read
     }
 
     async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {

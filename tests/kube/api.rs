@@ -63,6 +63,8 @@ pub struct Kept {
     pub failures: Vec<u16>,
     /// After so many evictions nothing is answered any more.
     pub silent_after: Option<usize>,
+    /// Evictions that got none for that.
+    pub unanswered: usize,
     /// What the caller has to say.
     pub token: Option<String>,
     /// Mutating requests that took effect.
@@ -115,6 +117,7 @@ impl Kept {
             page: 500,
             failures: Vec::new(),
             silent_after: None,
+            unanswered: 0,
             token: None,
             log: Vec::new(),
             calls: Vec::new(),
@@ -313,8 +316,10 @@ pub async fn answer(
     body: Bytes,
 ) -> Response {
     let silent = {
-        let kept = kept.lock().unwrap();
-        kept.silent_after.is_some_and(|n| kept.evicted.len() >= n)
+        let mut kept = kept.lock().unwrap();
+        let silent = kept.silent_after.is_some_and(|n| kept.evicted.len() >= n);
+        kept.unanswered += usize::from(silent && uri.path().ends_with("/eviction"));
+        silent
     };
     if silent {
         std::future::pending::<()>().await;

@@ -2,8 +2,8 @@
 
 use kfleet::model::*;
 use kfleet::report::{
-    Style, event_json, event_line, history_text, looking_line, progress_lines, rollout_summary,
-    status_text, still_waiting_line, waiting_lines,
+    Looking, Style, event_json, event_line, history_text, looking_line, progress_lines,
+    rollout_summary, status_text, still_waiting_line, waiting_lines,
 };
 use kfleet::rollout::*;
 
@@ -107,15 +107,19 @@ fn the_live_view_keeps_to_its_size() {
 fn a_long_look_says_how_far_it_is() {
     let seconds = Span::from_secs;
     assert_eq!(
-        looking_line(500, None, seconds(12)),
+        looking_line(500, Looking::Groups, None, seconds(12)),
         "reading the groups of 500 clusters, 12s so far"
     );
     assert_eq!(
-        looking_line(500, Some((0, seconds(1))), seconds(13)),
+        looking_line(500, Looking::Groups, Some((250, seconds(12))), seconds(12)),
+        "reading the groups of 500 clusters: 250 of 500 done, 12s so far, about 12s left"
+    );
+    assert_eq!(
+        looking_line(500, Looking::Nodes, Some((0, seconds(1))), seconds(13)),
         "reading the nodes of 500 clusters: 0 of 500 done, 13s so far"
     );
     assert_eq!(
-        looking_line(500, Some((100, seconds(20))), seconds(32)),
+        looking_line(500, Looking::Nodes, Some((100, seconds(20))), seconds(32)),
         "reading the nodes of 500 clusters: 100 of 500 done, 32s so far, about 1m20s left"
     );
 }

@@ -266,8 +266,12 @@ async fn agreed(
             .map_err(|e| Failure::new(format!("cannot read the answer: {e}")))?;
         return Ok(answer.trim() == "yes");
     }
+    let retire = command.allow_retire.iter();
+    let retire: String = retire
+        .map(|name| format!(" --allow-retire {name}"))
+        .collect();
     output.cloud_story(&format!(
-        "nothing was done; look at it, then `kfleet rollout rollback {} --reason … --plan {}`",
+        "nothing was done; look at it, then `kfleet rollout rollback {} --reason …{retire} --plan {}`",
         rollout.id,
         id.short()
     ));

@@ -19,6 +19,14 @@ impl Cloud for World {
         }
     }
 
+    fn answered(&self) -> Option<usize> {
+        match self {
+            World::Local(world) => world.answered(),
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.answered(),
+        }
+    }
+
     fn time_is_virtual(&self) -> bool {
         matches!(self, World::Local(_))
     }

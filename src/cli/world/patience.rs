@@ -11,7 +11,7 @@ use crate::cli::output::Output;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::{AsgName, ClusterName, Live, Span};
 use crate::nodes::NodeApi;
-use crate::report;
+use crate::report::{self, Looking};
 use crate::run::{LookProgress, look_for};
 
 /// Between two lines of a terminal, and of a pipe: what takes less says nothing.
@@ -30,11 +30,20 @@ pub(super) async fn look<W: Cloud + NodeApi>(
     let pause = if is_screen { PAUSES.0 } else { PAUSES.1 };
     let (begun, mut nodes_since, mut is_drawn) = (Instant::now(), None, false);
     let tell = || {
-        let done = progress.nodes();
-        let since = done.map(|_| *nodes_since.get_or_insert_with(Instant::now));
+        let (looking, done) = match progress.nodes() {
+            None => {
+                let answered = world.answered();
+                (Looking::Groups, answered.map(|n| (n, begun)))
+            }
+            Some(n) => {
+                let since = *nodes_since.get_or_insert_with(Instant::now);
+                (Looking::Nodes, Some((n, since)))
+            }
+        };
         let line = report::looking_line(
             places.len(),
-            done.zip(since.map(|since| span(since.elapsed()))),
+            looking,
+            done.map(|(n, since)| (n, span(since.elapsed()))),
             span(begun.elapsed()),
         );
         if !is_screen {

@@ -20,6 +20,7 @@ mod simulate;
 mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use counted::Calls;
@@ -41,6 +42,8 @@ pub struct Aws {
     hooks: HooksOf,
     /// Groups that the rollout under way has AWS refresh; none where no rollout is under way.
     refreshing: Mutex<Option<Arc<BTreeSet<AsgName>>>>,
+    /// Of how many clusters of the newest read the answers are there.
+    answered: AtomicUsize,
     fence: apply::Fence,
     /// Sent to S3.
     s3: Calls,
@@ -60,6 +63,7 @@ impl Aws {
             hooks,
             refreshing: Mutex::default(),
             fence: apply::Fence::default(),
+            answered: AtomicUsize::default(),
             s3: Calls::default(),
         })
     }
@@ -110,6 +114,10 @@ impl Cloud for Aws {
         Ok(())
     }
 
+    fn answered(&self) -> Option<usize> {
+        Some(self.answered.load(Ordering::Relaxed))
+    }
+
     async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
         self.connection.account(place, self.now()).await
     }
@@ -121,8 +129,15 @@ impl Cloud for Aws {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let singly = refreshing.map_or(read::Singly::Compares(self.hooks), read::Singly::Acts);
-        let clusters =
-            read::read(&self.connection, &self.memory, places, self.now(), &singly).await?;
+        let clusters = read::read(
+            &self.connection,
+            &self.memory,
+            places,
+            self.now(),
+            &singly,
+            &self.answered,
+        )
+        .await?;
         Ok(Live {
             read_at: self.now(),
             clusters,

@@ -36,6 +36,7 @@ mod versions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -50,13 +51,14 @@ pub(super) use scope::Singly;
 /// Accounts and regions read at the same time.
 const DOORS: usize = 8;
 
-/// The groups of these clusters. An account and region that gave no answer is a gap of its clusters; where none gave one, that is the answer.
+/// The groups of these clusters; `answered`: of how many the answers are there. An account and region that gave no answer is a gap of its clusters; where none gave one, that is the answer.
 pub(super) async fn read(
     connection: &Arc<Connection>,
     memory: &Arc<Memory>,
     places: &[Place],
     now: Timestamp,
     singly: &Singly,
+    answered: &AtomicUsize,
 ) -> Result<BTreeMap<ClusterName, LiveCluster>, CloudError> {
     let mut doors: BTreeMap<Door, Vec<Place>> = BTreeMap::new();
     for place in places {
@@ -65,6 +67,7 @@ pub(super) async fn read(
             .or_default()
             .push(place.clone());
     }
+    answered.store(0, Ordering::Relaxed);
     let turns = Arc::new(Semaphore::new(DOORS));
     let mut tasks = JoinSet::new();
     for places in doors.into_values() {
@@ -84,8 +87,13 @@ pub(super) async fn read(
     let mut failed: Vec<(Vec<Place>, CloudError)> = Vec::new();
     while let Some(done) = tasks.join_next().await {
         match done {
-            Ok((_, Ok(read))) => clusters.extend(read),
-            Ok((places, Err(error))) => failed.push((places, error)),
+            Ok((places, read)) => {
+                answered.fetch_add(places.len(), Ordering::Relaxed);
+                match read {
+                    Ok(read) => clusters.extend(read),
+                    Err(error) => failed.push((places, error)),
+                }
+            }
             // Only a panic ends a task so, and then nothing is known of its clusters: they are missing below.
             Err(_) => {}
         }
