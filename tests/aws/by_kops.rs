@@ -367,3 +367,39 @@ fn aws_refreshes_to_what_a_real_kops_made() {
         ],
     );
 }
+
+/// What a real kops says before anything is done, and what it says of a document that it does not take: with the lines of ours that make it.
+#[test]
+fn a_real_kops_is_asked_beforehand_and_refuses() {
+    let Some(by_kops) = ByKops::new("a_real_kops_is_asked_beforehand_and_refuses") else {
+        return;
+    };
+    by_kops.made_by_kops();
+    let bed = &by_kops.bed;
+    by_kops.rolls("start");
+    // The dry run is of what git has, and the store is as it was.
+    bed.change("vars/defaults.yaml", "max_pods: 110", "max_pods: 70");
+    let said = bed.run("plan --kops-dry-run --verbose").ends(2);
+    assert!(said.out.contains("Will modify resources"), "{}", said.out);
+    by_kops.says_nothing_is_left();
+    bed.change("vars/defaults.yaml", "max_pods: 70", "max_pods: 110");
+    bed.plan_is_empty();
+
+    bed.change(
+        "templates/1_cluster.yaml.j2",
+        "provider: CoreDNS",
+        "provider: BIND",
+    );
+    let said = bed.run("rollout start --quiet");
+    for part in ["spec.kubeDNS.provider", "templates/1_cluster.yaml.j2:"] {
+        assert!(said.err.contains(part), "no {part} in\n{}", said.err);
+    }
+    bed.change(
+        "templates/1_cluster.yaml.j2",
+        "provider: BIND",
+        "provider: CoreDNS",
+    );
+    bed.run("rollout abort --reason test");
+    bed.plan_is_empty();
+    by_kops.says_nothing_is_left();
+}

@@ -302,18 +302,15 @@ fn a_rehearsal_has_its_seed_and_its_page() {
 #[test]
 fn what_is_allowed_is_not_blocked() {
     let bed = Bed::built();
-    let nodes = "4x_16Gb: {az: [eu-west-3a, eu-west-3b, eu-west-3c], ";
-    bed.change(
-        "vars/defaults.yaml",
-        &format!("{nodes}min: 3, max: 50}}"),
-        &format!("{nodes}min: 1, max: 1}}"),
-    );
+    let vars = "vars/staging-acme.k8s.foo.bar.yaml";
+    let fewer = "spot_nodes:\n  4x_16Gb: {min: 2, max: 2}\n";
+    bed.write(vars, &format!("{}{fewer}", bed.read(vars)));
     let blocked = bed.run("plan --stage staging").ends(2).out;
-    let why = "blocked: spot-4x-16gb: a maximum of 1 ends 2 of its 3 instances";
+    let why = "blocked: spot-4x-16gb: a maximum of 2 ends 1 of its 3 instances";
     assert!(blocked.contains(why), "{blocked}");
     let allowed = bed.run("plan --stage staging --allow-shrink").ends(2).out;
     assert!(
-        allowed.contains("MaxSize: 50 → 1") && !allowed.contains("blocked: "),
+        allowed.contains("MaxSize: 50 → 2") && !allowed.contains("blocked: "),
         "{allowed}"
     );
     bed.run("rollout start --stage staging --allow-shrink --hooks --require kubernetes --seed 1")
@@ -370,21 +367,28 @@ fn a_group_that_a_rollout_made_goes_again_only_by_its_name() {
     bed.run("rollout start --stage staging --quiet").ends(0);
     let history = bed.run("rollout history").ends(0).out;
     let id = history.lines().next().unwrap().split_whitespace().nth(3);
-    let rollback = format!("rollout rollback {} --reason test", id.unwrap());
-    bed.run(&rollback)
+    let rollback = format!("{} --reason test", id.unwrap());
+    bed.run(&format!("rollout rollback {rollback}"))
         .refuses(&["made dedicated-queue.staging-acme.k8s.foo.bar of staging-acme.k8s.foo.bar"]);
-    bed.run(&format!("{rollback} --allow-retire dedicated-queu"))
-        .refuses(&["made no group dedicated-queu"]);
+    bed.run(&format!(
+        "rollout rollback {rollback} --allow-retire dedicated-queu"
+    ))
+    .refuses(&["made no group dedicated-queu"]);
     // What it says to type is what does it.
     let rollback = format!("{rollback} --allow-retire dedicated-queue");
-    let said = bed.run(&rollback).ends(3);
+    let said = bed.run(&format!("rollout rollback {rollback}")).ends(3);
     let line = said.err.lines().last().unwrap();
     assert!(
         line.contains(" --allow-retire dedicated-queue --plan "),
         "{line}"
     );
     let plan = line.split(" --plan ").nth(1).unwrap().trim_end_matches('`');
-    bed.run(&format!("{rollback} --plan {plan}")).ends(0);
+    let said = bed
+        .run(&format!(
+            "rollout rollback {rollback} --plan {plan} --format jsonl"
+        ))
+        .ends(0);
+    assert!(said.out.contains(r#""code":"rolled-back""#), "{}", said.out);
     let plan = bed.run("plan --stage staging").ends(2).out;
     assert!(plan.contains("+ dedicated-queue: create"), "{plan}");
 }

@@ -86,16 +86,12 @@ pub(super) async fn read(
     let mut clusters = BTreeMap::new();
     let mut failed: Vec<(Vec<Place>, CloudError)> = Vec::new();
     while let Some(done) = tasks.join_next().await {
-        match done {
-            Ok((places, read)) => {
-                answered.fetch_add(places.len(), Ordering::Relaxed);
-                match read {
-                    Ok(read) => clusters.extend(read),
-                    Err(error) => failed.push((places, error)),
-                }
-            }
-            // Only a panic ends a task so, and then nothing is known of its clusters: they are missing below.
-            Err(_) => {}
+        // Only a panic ends a task without its answer, and then nothing is known of its clusters: they are missing below.
+        let Ok((places, read)) = done else { continue };
+        answered.fetch_add(places.len(), Ordering::Relaxed);
+        match read {
+            Ok(read) => clusters.extend(read),
+            Err(error) => failed.push((places, error)),
         }
     }
     if clusters.is_empty()
