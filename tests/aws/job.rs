@@ -176,8 +176,8 @@ fn an_indexed_job_is_a_release_and_two_pods_die() {
     assert_eq!(job["status"]["completedIndexes"], "0-7", "{job}");
     assert_eq!(job["status"]["succeeded"], SHARDS, "{job}");
     assert_eq!(
-        job["status"]["failed"], 2,
-        "one was evicted, one was killed: {job}"
+        job["status"]["failed"], 1,
+        "one was killed; that another was evicted is no failure of it: {job}"
     );
     assert_eq!(rollouts(&bed), ids, "each shard is one rollout to its end");
     prod_came_last(&bed, &ids);

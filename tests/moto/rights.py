@@ -41,6 +41,7 @@ def refuse(code, message):
 
 
 known_caller = TokenResponse.get_caller_identity
+known_role = IamResponse.get_role
 
 
 @mends(TokenResponse)
@@ -55,6 +56,8 @@ def get_caller_identity(self):
 @mends(IamResponse)
 def get_role(self):
     account, name = self.current_account, self._get_param("RoleName")
+    if account not in SESSIONS and account not in SILENT:
+        return known_role(self)
     role, path = SESSIONS.get(account, (None, ""))
     if name != role or account in SILENT:
         refuse("AccessDenied", "not authorized to perform: iam:GetRole")
