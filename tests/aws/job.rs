@@ -149,7 +149,9 @@ fn an_indexed_job_is_a_release_and_two_pods_die() {
 
     // Each pod looks again now and then, and does not wait for a moment: what the release waits for is said all the same.
     until("the approval of prod is waited for", || {
-        (status(&bed)["approval"] == "prod").then_some(())
+        let status = status(&bed);
+        // Which is given for all of them when each has begun.
+        (status["approval"] == "prod" && !status["plans"].is_null()).then_some(())
     });
     let ids = rollouts(&bed);
     let plan = bed.run("rollout status --print-id").ends(3).out;

@@ -183,11 +183,12 @@ def replicas(api):
 
 def clean(api):
     """Nothing is left of another test."""
-    lists = ("/apis/apps/v1", "replicasets"), ("/apis/apps/v1", "daemonsets"), ("/apis/policy/v1", "poddisruptionbudgets"), ("/api/v1", "pods")
+    lists = ("/apis/batch/v1", "jobs"), ("/apis/apps/v1", "replicasets"), ("/apis/apps/v1", "daemonsets"), ("/apis/policy/v1", "poddisruptionbudgets"), ("/api/v1", "pods")
     for base, kind in lists:
         for item in api.items(f"{base}/{kind}"):
             of = item["metadata"]
-            api.delete(f"{base}/namespaces/{of['namespace']}/{kind}/{of['name']}")
+            # A kubelet that is gone with its test lets no pod go.
+            api.delete(f"{base}/namespaces/{of['namespace']}/{kind}/{of['name']}?gracePeriodSeconds=0")
     for node in api.items("/api/v1/nodes"):
         api.delete(f"/api/v1/nodes/{node['metadata']['name']}")
     until("nothing is left of another test", lambda: not api.items("/api/v1/pods"))
