@@ -1,6 +1,6 @@
 //! What a roll asks of a cluster's API: four workers are replaced beside 207 nodes and 2,069 pods, each object as large as a real one, looked at every
 //! ten seconds. Calls, bytes on the wire, processor time and memory, beside those of an uncompressed list at each look.
-//! `cargo bench --bench watch --no-default-features --features kubernetes [-- NODES PODS REPLACED]`.
+//! `cargo bench --bench watch --no-default-features --features kubernetes [-- NODES PODS REPLACED CLUSTERS]`.
 //!
 //! The API is a process of its own, which keeps pods alive, makes evicted ones anew and lets kubelets write. A list at each look is a third process.
 #![allow(
@@ -85,7 +85,7 @@ fn main() {
         return block(poll(&arguments[1]));
     }
     let (nodes, pods, replaced) = (number(0, 207), number(1, 2_069), number(2, 4));
-    block(roll(nodes, pods, replaced));
+    block(roll((nodes, pods, replaced), number(3, 20)));
 }
 
 fn block(whole: impl Future<Output = ()>) {
@@ -323,16 +323,19 @@ fn memory() -> (f64, f64) {
     (of("VmRSS:"), of("VmHWM:"))
 }
 
-async fn roll(nodes: usize, pods: usize, replaced: usize) {
+async fn roll((nodes, pods, replaced): (usize, usize, usize), clusters: usize) {
     let served = Served::start(nodes, pods);
     let now = Arc::new(AtomicI64::new(1_767_600_000));
     let clock = Arc::clone(&now);
-    let access = NodeAccess {
+    let access = || NodeAccess {
         context: "here".into(),
         uid: None,
     };
     let client = Clusters::new(
-        BTreeMap::from([(cluster(), access)]),
+        std::iter::once(cluster())
+            .chain(others(clusters))
+            .map(|cluster| (cluster, access()))
+            .collect::<BTreeMap<_, _>>(),
         Some(served.kubeconfig.clone().into()),
         move || Timestamp::from_millis(clock.load(Ordering::Relaxed) * 1000),
     );
@@ -368,6 +371,44 @@ async fn roll(nodes: usize, pods: usize, replaced: usize) {
         "processor   {worked:.2} s of {simulated:.0} s that the roll would take: {:.1} %; {:.1} s of real time",
         100.0 * worked / simulated,
         began.elapsed().as_secs_f64()
+    );
+    side_by_side(&mut roll, clusters).await;
+}
+
+/// Names of further clusters; the stand-in API is that of each of them.
+fn others(clusters: usize) -> impl Iterator<Item = kfleet::model::ClusterName> {
+    (2..=clusters).map(|n| format!("c{n}.k8s.foo.bar").parse().unwrap())
+}
+
+/// As many clusters of that size in one process, all under way: a minute of looks at each of them.
+async fn side_by_side(roll: &mut Roll, clusters: usize) {
+    const LOOKS: u32 = 6;
+    let before = memory().0;
+    for other in others(clusters) {
+        roll.client.expect(&other, "uid-of-kube-system");
+        let seen = roll.client.nodes(&other).await;
+        assert!(matches!(seen, Nodes::Known(_)), "{seen:?}");
+    }
+    let listed = count(&roll.served.told(""), is_list);
+    let worked = processor();
+    for _ in 0..LOOKS {
+        roll.pass().await;
+        for name in std::iter::once(cluster()).chain(others(clusters)) {
+            let seen = roll.client.nodes(&name).await;
+            assert!(matches!(seen, Nodes::Known(_)), "{seen:?}");
+        }
+    }
+    let worked = processor() - worked;
+    let (after, most) = memory();
+    assert_eq!(
+        count(&roll.served.told(""), is_list),
+        listed,
+        "listed in the middle"
+    );
+    println!(
+        "{clusters} clusters {after:.1} MiB, {most:.1} MiB at the most, {:.1} MiB for each more; {:.1} % of one core for all of them, a look of each every {LOOK} s",
+        (after - before) / (clusters.max(2) - 1) as f64,
+        100.0 * worked / (f64::from(LOOKS) * LOOK as f64)
     );
 }
 

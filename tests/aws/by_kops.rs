@@ -391,8 +391,9 @@ fn a_real_kops_is_asked_beforehand_and_refuses() {
         "provider: BIND",
     );
     let said = bed.run("rollout start --quiet");
+    let told = said.out + &said.err;
     for part in ["spec.kubeDNS.provider", "templates/1_cluster.yaml.j2:"] {
-        assert!(said.err.contains(part), "no {part} in\n{}", said.err);
+        assert!(told.contains(part), "no {part} in\n{told}");
     }
     bed.change(
         "templates/1_cluster.yaml.j2",

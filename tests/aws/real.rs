@@ -219,7 +219,9 @@ impl Charts {
         let (_, hooks) = fleet.split_once("\nhooks:\n").unwrap();
         let (hooks, _) = hooks.split_once("\ngates:").unwrap();
         bed.add("fleet.yaml", &format!("hooks:\n{hooks}\n"));
-        bed.change("tools/roll", "--timeout 5m", "--timeout 30s");
+        for _ in 0..3 {
+            bed.change("tools/roll", "--timeout 5m", "--timeout 30s");
+        }
         bed.change(
             "tools/values.globex.yaml",
             "{replicas: 2, cpu: \"3\", memory: 12Gi}",
