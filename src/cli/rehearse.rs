@@ -2,6 +2,7 @@
 
 mod faults;
 mod many;
+mod once;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,32 +13,18 @@ use super::failure::Failure;
 use super::formats::ViewFormat;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
-use super::scratch::Scratch;
 use super::who::who;
 use super::{aims, documents, snapshot, world};
-use crate::cloud::local::{Fault, Options, Scenario, World};
+use crate::cloud::local::{Options, World};
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::GateKind;
-use crate::model::{ClusterName, Hooks, Live, Nodes, Proven, Span, StageName};
+use crate::model::{ClusterName, Hooks, Live, Nodes, Proven, StageName};
 use crate::plan::{Allow, Baseline, Plan, Policy, Wanted, fingerprint, plan};
 use crate::report::{self, Fate, Rehearsal};
 use crate::rollout::{Ending, Inputs, Rollout, build};
-use crate::run::{Drive, HookDrive, Outcome, Rehearsed, rehearse};
+use crate::run::{Outcome, Rehearsed};
 use crate::store::{CloudKind, Store};
-
-/// Put before every line: nothing of it has happened.
-const ANNOUNCEMENT: &str = "[rehearsal] ";
-
-/// What a rehearsal begins with.
-struct Start {
-    /// Where everything is as it was found; each run has a copy of its own.
-    world: World,
-    rollout: Rollout,
-    notes: Vec<String>,
-    /// What is out of order in every run.
-    faults: Vec<Fault>,
-    scenario: Scenario,
-}
+use once::{Rehearsable, ended, once, tell};
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -93,19 +80,12 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))
 }
 
-fn tell(output: &Output, text: &str) -> Result<(), Failure> {
-    let announced = text
-        .lines()
-        .map(|line| format!("{ANNOUNCEMENT}{line}").trim_end().to_owned() + "\n");
-    output.result(&announced.collect::<String>())
-}
-
 /// The world as it was found, and the rollout; none where nothing changes.
 fn begin(
     arguments: &Arguments,
     command: &RehearseArguments,
     prepared: &PreparedFleet,
-) -> Result<Option<Start>, Failure> {
+) -> Result<Option<Rehearsable>, Failure> {
     let options = Options {
         seed: command.seed.unwrap_or(Options::default().seed),
         autoscaler: !command.no_autoscaler,
@@ -146,7 +126,7 @@ fn begin(
     let scenario = world::scenario(command.scenario.as_deref())?;
     let named = world.named(aims::of_rollout(&rollout));
     aims::known(&named, &faults, &scenario)?;
-    Ok(Some(Start {
+    Ok(Some(Rehearsable {
         world,
         rollout,
         notes,
@@ -387,92 +367,6 @@ fn without_outside_gates(rollout: &mut Rollout) -> Option<String> {
     })
 }
 
-/// One run, in a world and a store of its own; without a seed, the one that a rollout would meet.
-fn once(
-    start: &Start,
-    seed: Option<u64>,
-    faults: Vec<Fault>,
-    scenario: Scenario,
-) -> Result<Rehearsed, Failure> {
-    let scratch = Scratch::in_memory("rehearsal")?;
-    let store = Store::open(scratch.path(), CloudKind::Local)?;
-    let world = start.world.another(seed);
-    world.set_faults(faults);
-    world.set_scenario(scenario)?;
-    let drive = Drive {
-        by: who(),
-        folder: scratch.path().to_owned(),
-        poll: Span::from_secs(10),
-        watch: Span::from_secs(60),
-        max_wait: Span::from_secs(366 * 86_400),
-        auto_approve: true,
-        // A rehearsal calls nothing outside.
-        attendant: None,
-        environment: |_| None,
-        hooks: HookDrive::default(),
-        written: None,
-    };
-    let runtime = super::runtime()?;
-    Ok(runtime.block_on(rehearse(world, &store, &start.rollout, &drive))?)
-}
-
-/// The end in a few words.
-fn ended(ran: &Rehearsed) -> String {
-    let why = ran.progress.failure.as_ref().map(|(cluster, group, why)| {
-        format!(
-            ": {}: {}",
-            group
-                .as_ref()
-                .map_or_else(|| cluster.to_string(), ToString::to_string),
-            report::reason_text(why)
-        )
-    });
-    let stuck = ran.progress.stuck.as_ref().map(|s| {
-        format!(
-            ": {}: {}",
-            s.group
-                .as_ref()
-                .map_or_else(|| s.cluster.to_string(), ToString::to_string),
-            report::reason_text(&s.why)
-        )
-    });
-    let text = match &ran.outcome {
-        Ok(Outcome::Ended(Ending::Finished)) => "finished".to_owned(),
-        Ok(Outcome::Ended(Ending::RolledBack)) => format!("rolled back{}", why.unwrap_or_default()),
-        Ok(Outcome::Ended(Ending::Aborted)) => "aborted".into(),
-        Ok(Outcome::Stuck) => format!(
-            "stuck, a person must act{}",
-            stuck.or(why).unwrap_or_default()
-        ),
-        Ok(Outcome::WaitingForPerson(stage)) => format!("waits for an approval of stage {stage}"),
-        Ok(Outcome::WaitingForTime { why, .. }) => format!("waits: {}", report::reason_text(why)),
-        Ok(Outcome::WaitingForOthers { why }) => {
-            let why: Vec<String> = why.iter().map(report::reason_text).collect();
-            format!("waits: {}", why.join("; "))
-        }
-        Ok(Outcome::Held) => format!(
-            "held, a person must say whether it goes on{}",
-            why.unwrap_or_default()
-        ),
-        Ok(Outcome::WaitingForCredentials { why }) => {
-            format!("paused, `rollout resume` goes on after a login: {why}")
-        }
-        Ok(Outcome::WaitingForAccess { cluster, why }) => {
-            format!(
-                "paused, `rollout resume` goes on when a person has put that right: {cluster}: {why}"
-            )
-        }
-        Ok(Outcome::Stopped(stop)) => stop.to_string(),
-        Ok(Outcome::Interrupted) => "not ended after 60 days".into(),
-        Err(error) => format!("the process stops, `rollout resume` goes on later: {error}"),
-    };
-    match ran.deaths {
-        0 => text,
-        1 => format!("{text} (killed once, and resumed)"),
-        n => format!("{text} (killed {n} times, and resumed each time)"),
-    }
-}
-
 fn exit(ran: &Rehearsed) -> Result<Exit, Failure> {
     match &ran.outcome {
         _ if !ran.seen.broken.is_empty() => Err(Failure::new(
@@ -496,7 +390,7 @@ fn exit(ran: &Rehearsed) -> Result<Exit, Failure> {
 }
 
 /// Each fault alone: those ordered, else those that this plan may meet.
-fn fates(start: &Start, command: &RehearseArguments) -> Result<Vec<Fate>, Failure> {
+fn fates(start: &Rehearsable, command: &RehearseArguments) -> Result<Vec<Fate>, Failure> {
     let named = command
         .faults
         .iter()

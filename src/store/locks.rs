@@ -23,7 +23,7 @@ pub struct Locks {
 pub(super) enum LockHandle {
     File {
         /// Locked by the operating system.
-        _file: File,
+        _file: LockedFile,
     },
     Lease(Lease),
 }
@@ -34,7 +34,7 @@ impl LockHandle {
         store.ensure().map_err(NotTaken::Store)?;
         match &store.keeper {
             Keeper::Folder(root) => Ok(LockHandle::File {
-                _file: lock_file(&root.join(key), holder)?,
+                _file: LockedFile(lock_file(&root.join(key), holder)?),
             }),
             Keeper::Leases(leases) => leases.take(key, &holder).map(LockHandle::Lease),
         }
@@ -147,6 +147,17 @@ fn locked(cluster: &ClusterName, holder: Option<Holder>) -> StoreError {
     }
 }
 
+/// A file that is locked. It is unlocked and not only closed: a child that was made this very moment has it open as well until it runs its own program.
+#[derive(Debug)]
+pub(super) struct LockedFile(File);
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        // What cannot be unlocked is closed all the same.
+        drop(self.0.unlock());
+    }
+}
+
 /// How long a process takes at most from having a lock to having written its name into it.
 const NAME_IS_WRITTEN: std::time::Duration = std::time::Duration::from_millis(50);
 
@@ -191,4 +202,23 @@ fn lock_file(path: &Path, holder: Holder) -> Result<File, NotTaken> {
         .and_then(|()| file.sync_all())
         .map_err(error)?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_given_back_is_free_whoever_has_the_file_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let holder = || holder_of("anna", "r1", Timestamp::from_millis(0));
+        let held = LockedFile(lock_file(&path, holder()).unwrap());
+        // As a child has it between its making and its own program.
+        let child = held.0.try_clone().unwrap();
+        assert!(matches!(lock_file(&path, holder()), Err(NotTaken::Held(_))));
+        drop(held);
+        assert!(lock_file(&path, holder()).is_ok());
+        drop(child);
+    }
 }

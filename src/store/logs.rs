@@ -235,6 +235,13 @@ pub(super) fn is_lost(root: &Path, id: &str) -> bool {
     !path.exists() && KnownTail::of(&path).tail().is_some()
 }
 
+impl Drop for Lines {
+    /// Unlocked and not only closed, as a lock of a cluster is: a child that was made this very moment has it open as well.
+    fn drop(&mut self) {
+        drop(self.file.unlock());
+    }
+}
+
 impl Lines {
     fn begin(root: &Path, id: &str, text: &[u8], tail: &Tail) -> Result<Lines, StoreError> {
         let (path, folder) = (path(root, id), root.join("journals"));

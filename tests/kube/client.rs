@@ -238,7 +238,7 @@ fn evict_one_at_a_time() -> NodeEffect {
     }
 }
 
-/// The process dies in the middle of its evictions; the next one goes on from what the API shows.
+/// The process dies in the middle of its evictions, with none on its way; the next one goes on from what the API shows.
 #[tokio::test]
 async fn a_drain_that_was_broken_off_goes_on_and_evicts_nobody_twice() {
     let api = Api::new();
@@ -262,7 +262,6 @@ async fn a_drain_that_was_broken_off_goes_on_and_evicts_nobody_twice() {
         let cut = cluster();
         let drain = client.act(&cut, &one_at_a_time);
         let evicted = async {
-            // What is on its way when the process dies would be done: here nothing is.
             while api.with(|kept| kept.unanswered) == 0 {
                 tokio::task::yield_now().await;
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;

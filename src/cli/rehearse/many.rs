@@ -1,6 +1,6 @@
 //! Many runs of one rehearsal.
 
-use super::{Start, ended, once, tell};
+use super::once::{Rehearsable, ended, once, tell};
 use crate::cli::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::formats::ViewFormat;
@@ -9,7 +9,7 @@ use crate::report::{self, Runs};
 
 /// Many runs that differ in chance alone, on all cores.
 pub(super) fn run(
-    start: &Start,
+    start: &Rehearsable,
     seeds: u64,
     format: ViewFormat,
     output: &Output,
@@ -59,7 +59,7 @@ pub(super) fn run(
     }
 }
 
-fn part(start: &Start, seeds: impl Iterator<Item = u64>) -> Result<Runs, Failure> {
+fn part(start: &Rehearsable, seeds: impl Iterator<Item = u64>) -> Result<Runs, Failure> {
     let mut runs = Runs::default();
     for seed in seeds {
         let ran = once(
