@@ -49,6 +49,9 @@ pub(crate) fn group_digest(name: &AsgName, group: &LiveGroup) -> Digest {
 
 /// The fields in which a group differs from `to`: its own and those of the version it refers to.
 pub(crate) fn group_differences(name: &AsgName, live: &LiveGroup, to: &Definition) -> Vec<String> {
+    if is_just_so(name, live, to) {
+        return Vec::new();
+    }
     let to = to.clone().canonical();
     match found_definition(name, live, &to.lifecycle_hooks) {
         None => vec!["its launch template version".into()],
@@ -57,6 +60,26 @@ pub(crate) fn group_differences(name: &AsgName, live: &LiveGroup, to: &Definitio
             .map(|change| change.field)
             .collect(),
     }
+}
+
+/// Whether nothing differs already as both were written, as it mostly is: then nothing differs in canonical form either, and nothing is copied to see it.
+fn is_just_so(name: &AsgName, live: &LiveGroup, to: &Definition) -> bool {
+    let Definition {
+        // How we call the group, no field of it.
+        instance_group: _,
+        auto_scaling_group,
+        launch_template:
+            LaunchTemplate {
+                launch_template_name,
+                launch_template_data: data,
+            },
+        lifecycle_hooks,
+    } = to;
+    let version = live.versions.get(&live.version.number());
+    launch_template_name == name
+        && *live.group == *auto_scaling_group
+        && version.is_some_and(|version| version.data == *data)
+        && live.hooks.or(lifecycle_hooks) == *lifecycle_hooks
 }
 
 fn without_hooks(definition: Definition) -> Definition {
@@ -83,6 +106,7 @@ pub(super) fn replacements(
                     "was not launched from a version of this launch template that still exists"
                         .to_owned(),
                 ],
+                Some(version) if version.data == *data => Vec::new(),
                 Some(version) => fields(&to_json(&comparable(&version.data, data)), &wanted)
                     .into_iter()
                     .map(|c| c.field)
@@ -114,6 +138,10 @@ pub fn definition_fields(from: &Definition, to: &Definition) -> Vec<FieldChange>
         },
         ..from.clone()
     };
+    // Mostly nothing differs, and a fleet of a thousand clusters is asked that before each of its waves.
+    if from == *to {
+        return Vec::new();
+    }
     fields(&to_json(&from), &to_json(to))
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use super::places::Places;
 use super::schedule::{
     ClusterRun, GroupTask, JOURNAL_VERSION, KopsRun, Part, Rollout, StageRun, Task, VersionSource,
     Watched, WaveRun,
@@ -172,6 +173,7 @@ pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
             Vec::new()
         },
         part: inputs.part.clone().map(Box::new),
+        places: Places::default(),
     })
 }
 

@@ -10,6 +10,7 @@ mod hook_event;
 mod notice;
 mod observation;
 mod outline;
+mod places;
 mod policy;
 mod progress;
 mod reason;
@@ -38,6 +39,7 @@ pub use freeze::{Window, window};
 pub use hook_event::{HookEvent, HookResult, HookVerdict, HookWay};
 pub use notice::{Notice, Notified, notice};
 pub use observation::{GroupObservation, Observation, ObservedStep, PodMoves};
+pub use places::Places;
 pub use progress::{
     Answer, Awaited, Before, Canary, CapacityState, ClusterProgress, ClusterState, Conflicts,
     Cordoned, DeadNode, Direction, Drain, Ending, GroupProgress, GroupState, HookProgress, HookRun,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::places::Places;
 use super::schedule::{
     ClusterRun, GroupTask, KopsRun, Rollout, StageRun, Task, VersionSource, Watched, WaveRun,
 };
@@ -33,6 +34,7 @@ impl Rollout {
             rollback,
             watched: _,
             part,
+            places: _,
         } = self;
         Rollout {
             version: *version,
@@ -48,6 +50,7 @@ impl Rollout {
             rollback: *rollback,
             watched: Vec::new(),
             part: part.clone(),
+            places: Places::default(),
         }
     }
 }

@@ -36,9 +36,9 @@ pub fn broken_rules(
     live: &impl Deref<Target = LiveCluster>,
     now: Timestamp,
 ) -> Vec<Breach> {
-    let known = with_made(rollout, progress, |run| {
-        (run.cluster == *cluster).then_some(&**live)
-    });
+    let by_kops = rollout.cluster(cluster).filter(|run| run.kops.is_some());
+    let made = by_kops.map(|run| (&run.cluster, &**live));
+    let known = with_made(rollout, progress, made.into_iter());
     let rollout = &*known;
     let checker = InvariantChecker {
         rollout,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::places::{Indices, Places};
 use crate::fleet::{Freeze, GateSpec, HookAt, OnFailure, Rollback, Rolling};
 use crate::kops::Role;
 use crate::model::{
@@ -49,6 +50,9 @@ pub struct Rollout {
     /// Its place beside other rollouts of the same fleet; none: it rolls all of it, and none is beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Box<Part>>,
+    /// Where its clusters stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// A rollout of a part of the fleet: others may be under way at the same time.
@@ -273,7 +277,58 @@ impl Rollout {
 
     /// The cluster of that name.
     pub fn cluster(&self, name: &ClusterName) -> Option<&ClusterRun> {
-        self.clusters().find(|c| c.cluster == *name)
+        let (_, _, wave, at) = self.placed(name)?;
+        wave.clusters.get(at)
+    }
+
+    /// As [`Rollout::cluster`], to be changed.
+    pub(super) fn cluster_mut(&mut self, name: &ClusterName) -> Option<&mut ClusterRun> {
+        let indices = self.indices(name)?;
+        let stage = self.stages.get_mut(indices.stage)?;
+        let wave = stage.waves.get_mut(indices.wave)?;
+        wave.clusters.get_mut(indices.cluster)
+    }
+
+    /// The stage, the wave with its index, and the index in it of a cluster.
+    fn placed(&self, name: &ClusterName) -> Option<(&StageRun, usize, &WaveRun, usize)> {
+        let indices = self.indices(name)?;
+        let stage = self.stages.get(indices.stage)?;
+        let wave = stage.waves.get(indices.wave)?;
+        Some((stage, indices.wave, wave, indices.cluster))
+    }
+
+    fn indices(&self, name: &ClusterName) -> Option<Indices> {
+        let is_there = |indices: &Indices| {
+            let stage = self.stages.get(indices.stage);
+            let wave = stage.and_then(|stage| stage.waves.get(indices.wave));
+            let run = wave.and_then(|wave| wave.clusters.get(indices.cluster));
+            run.is_some_and(|run| run.cluster == *name)
+        };
+        // Stages can be written to after they were first asked for: what is not where it was is looked for.
+        let known = self.places.of(name, self.each());
+        known.filter(is_there).or_else(|| {
+            let (_, indices) = self.each().find(|(cluster, _)| *cluster == name)?;
+            Some(indices)
+        })
+    }
+
+    fn each(&self) -> impl Iterator<Item = (&ClusterName, Indices)> {
+        let stages = self.stages.iter().enumerate();
+        let waves = stages.flat_map(|(stage, run)| {
+            let waves = run.waves.iter().enumerate();
+            waves.map(move |(wave, run)| (stage, wave, run))
+        });
+        waves.flat_map(|(stage, wave, run)| {
+            let clusters = run.clusters.iter().enumerate();
+            clusters.map(move |(cluster, run)| {
+                let indices = Indices {
+                    stage,
+                    wave,
+                    cluster,
+                };
+                (&run.cluster, indices)
+            })
+        })
     }
 
     /// All hooks, each at its places, in the order in which they run.
@@ -288,21 +343,13 @@ impl Rollout {
 
     /// The stage of a cluster.
     pub fn stage_of(&self, cluster: &ClusterName) -> Option<&StageRun> {
-        self.stages.iter().find(|s| {
-            s.waves
-                .iter()
-                .flat_map(|w| &w.clusters)
-                .any(|c| c.cluster == *cluster)
-        })
+        self.placed(cluster).map(|(stage, ..)| stage)
     }
 
     /// The stage and the wave of a cluster, with its index.
     pub fn wave_of(&self, cluster: &ClusterName) -> Option<(&StageRun, usize, &WaveRun)> {
-        let is_mine = |w: &WaveRun| w.clusters.iter().any(|c| c.cluster == *cluster);
-        self.stages.iter().find_map(|stage| {
-            let wave = stage.waves.iter().position(is_mine)?;
-            Some((stage, wave, stage.waves.get(wave)?))
-        })
+        self.placed(cluster)
+            .map(|(stage, index, wave, _)| (stage, index, wave))
     }
 
     /// Its place in a joint rollout.

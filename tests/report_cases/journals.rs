@@ -101,6 +101,7 @@ pub(crate) fn rollout() -> Rollout {
         rollback: kfleet::fleet::Rollback::default(),
         watched: Vec::new(),
         part: None,
+        places: Places::default(),
     }
 }
 

@@ -247,3 +247,47 @@ fn a_cluster_that_does_not_change_keeps_its_soak() {
         .at;
     assert!(passed.since(start) < Span::from_secs(120));
 }
+
+#[test]
+fn a_cluster_is_found_where_it_stands_also_where_that_has_changed() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES]);
+    scene.prod = vec![name("prod-a.k8s.test"), name("prod-b.k8s.test")];
+    let mut rollout = scene.rollout(&scene.world(), "r1", &[]);
+    let stands = |rollout: &kfleet::rollout::Rollout, cluster: &str| {
+        let cluster = name(cluster);
+        let run = rollout.cluster(&cluster)?;
+        assert_eq!(run.cluster, cluster);
+        let (stage, wave, of_wave) = rollout.wave_of(&cluster)?;
+        assert!(of_wave.clusters.contains(run));
+        assert_eq!(rollout.stage_of(&cluster), Some(stage));
+        Some((stage.name.to_string(), wave))
+    };
+    assert_eq!(
+        stands(&rollout, "prod-b.k8s.test"),
+        Some(("prod".into(), 0))
+    );
+    assert_eq!(stands(&rollout, "prod-c.k8s.test"), None);
+    // Others now stand where each of them stood.
+    rollout.stages.reverse();
+    let prod = rollout
+        .stages
+        .iter_mut()
+        .find(|s| s.name.as_str() == "prod");
+    let wave = &mut prod.unwrap().waves[0];
+    wave.clusters.reverse();
+    wave.clusters[1].cluster = name("prod-c.k8s.test");
+    assert_eq!(
+        stands(&rollout, "prod-b.k8s.test"),
+        Some(("prod".into(), 0))
+    );
+    assert_eq!(
+        stands(&rollout, "prod-c.k8s.test"),
+        Some(("prod".into(), 0))
+    );
+    assert_eq!(stands(&rollout, "prod-a.k8s.test"), None);
+    assert_eq!(
+        stands(&rollout, scene.staging[0].as_str()),
+        Some(("staging".into(), 0))
+    );
+}

@@ -465,6 +465,11 @@ impl Faults {
         })
     }
 
+    /// Whether any node of the account has a balancer that sends to it.
+    pub(super) fn any_balancer(&self) -> bool {
+        self.0.iter().any(|f| matches!(f, Fault::Balancer(..)))
+    }
+
     /// Whether the `read`th reading (from 1) misses a group.
     pub(super) fn shifts(&self, read: u64) -> bool {
         self.0

@@ -4,10 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::capacity::zone_of;
+use super::cluster::SimulatedCluster;
 use super::state::is_control_plane;
 use super::world::{Inner, World};
 use crate::cloud::Place;
-use crate::model::{AsgName, AutoScalingGroup, Definition, LaunchTemplateData, Versions};
+use crate::model::{
+    AsgName, AutoScalingGroup, ClusterName, Definition, LaunchTemplateData, Versions,
+};
 
 /// The names that mean something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,12 +94,33 @@ impl World {
 }
 
 impl Inner {
+    /// The cluster that a template is named after, where kops has named it: all of its name behind a dot.
+    fn named_in(&self, place: &Place, template: &AsgName) -> Option<&SimulatedCluster> {
+        let name = template.as_str();
+        name.match_indices('.').find_map(|(dot, _)| {
+            let cluster = ClusterName::new(name.get(dot + 1..)?.to_owned()).ok()?;
+            let (account, region) = (place.account.clone(), place.region.clone());
+            self.clusters.get(&Place {
+                cluster,
+                account,
+                region,
+            })
+        })
+    }
+
     /// Which of these versions no template of the account has.
     pub(super) fn gone(&self, place: &Place, asked: &Versions) -> Versions {
+        let has = |cluster: &SimulatedCluster, template: &AsgName, number: &u64| {
+            let found = cluster.state.templates.get(template);
+            found.is_some_and(|found| found.versions.contains_key(number))
+        };
         let there = |template: &AsgName, number: &u64| {
-            self.neighbours(place)
-                .filter_map(|cluster| cluster.state.templates.get(template))
-                .any(|found| found.versions.contains_key(number))
+            // The whole account is gone through only for a template that is not named after its cluster.
+            self.named_in(place, template)
+                .is_some_and(|cluster| has(cluster, template, number))
+                || self
+                    .neighbours(place)
+                    .any(|cluster| has(cluster, template, number))
         };
         let gone = asked.iter().map(|(template, numbers)| {
             let gone = numbers.iter().filter(|n| !there(template, n)).copied();

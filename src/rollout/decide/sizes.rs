@@ -1,6 +1,8 @@
 //! A lower maximum: it is never put below what the group wants at that moment, whichever way it goes. AWS would end instances that are
 //! not drained. Source: Auto Scaling API, UpdateAutoScalingGroup. Never acts.
 
+use std::borrow::Cow;
+
 use super::fields::differs;
 use crate::model::{CloudEffect, Definition, LiveGroup, VersionChange};
 use crate::rollout::reason::{Advice, GroupReason};
@@ -19,20 +21,21 @@ pub(crate) fn next_fields(
     let mut is = match view.group.given_max {
         Some(max) if max == to.auto_scaling_group.max_size => return None,
         Some(_) => held.clone(),
-        None => from.clone(),
+        None => Cow::Borrowed(from),
     };
     // The other way may not have come as far as its maximum.
-    if live.group.max_size == to.auto_scaling_group.max_size {
-        is.auto_scaling_group.max_size = live.group.max_size;
+    let max = live.group.max_size;
+    if max == to.auto_scaling_group.max_size && max != is.auto_scaling_group.max_size {
+        is.to_mut().auto_scaling_group.max_size = max;
     }
     let wanted = if is_too_low(live, from, to) {
         held
     } else {
-        to.clone()
+        Cow::Borrowed(to)
     };
     differs(&is, &wanted).then(|| CloudEffect::UpdateGroup {
-        from: Box::new(is),
-        to: Box::new(wanted),
+        from: Box::new(is.into_owned()),
+        to: Box::new(wanted.into_owned()),
         // It comes with the first of these calls.
         version: version.filter(|_| !view.group.pinned),
     })
@@ -88,9 +91,11 @@ fn is_too_low(live: &LiveGroup, from: &Definition, to: &Definition) -> bool {
 }
 
 /// `to` with the maximum of `from`.
-fn with_maximum_of(to: &Definition, from: &Definition) -> Definition {
-    let mut held = to.clone();
+fn with_maximum_of<'d>(to: &'d Definition, from: &Definition) -> Cow<'d, Definition> {
+    let mut held = Cow::Borrowed(to);
     let max = from.auto_scaling_group.max_size;
-    held.auto_scaling_group.max_size = max.max(to.auto_scaling_group.max_size);
+    if max > to.auto_scaling_group.max_size {
+        held.to_mut().auto_scaling_group.max_size = max;
+    }
     held
 }

@@ -33,7 +33,7 @@ pub fn decide_beside(
 ) -> Decision {
     let mut out = DecisionBuilder::new(&progress.open);
     let live = known(progress, live, now);
-    let rollout = &*with_made(rollout, progress, |run| live.clusters.get(&run.cluster));
+    let rollout = &*with_made(rollout, progress, live.clusters.iter());
     let round = RoundContext {
         rollout,
         progress,

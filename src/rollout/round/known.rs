@@ -10,10 +10,12 @@ use crate::rollout::progress::{GroupProgress, Progress};
 /// of its group is not in it, and a maximum that it was given is the one it has.
 pub(crate) fn known<'a>(progress: &Progress, live: &'a Live, now: Timestamp) -> Cow<'a, Live> {
     let mut known = Cow::Borrowed(live);
-    for (cluster, found) in &progress.clusters {
-        for (name, group) in &found.groups {
-            let shown = live.clusters.get(cluster).and_then(|c| c.groups.get(name));
-            let Some(shown) = shown else { continue };
+    for (cluster, shown) in &live.clusters {
+        let groups = progress.clusters.get(cluster).map(|c| &c.groups);
+        for (name, group) in groups.into_iter().flatten() {
+            let Some(shown) = shown.groups.get(name) else {
+                continue;
+            };
             let mut corrected = without_gone(group, shown, now);
             if let Some(max) = lower_maximum(group, shown, now) {
                 let corrected = corrected.get_or_insert_with(|| (**shown).clone());

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{AsgName, LiveCluster, UserData};
+use crate::model::{AsgName, ClusterName, LiveCluster, UserData};
 use crate::rollout::progress::Progress;
 use crate::rollout::schedule::{ClusterRun, Rollout, Task, VersionSource};
 
@@ -11,27 +11,28 @@ use crate::rollout::schedule::{ClusterRun, Rollout, Task, VersionSource};
 pub(crate) fn with_made<'a, 'l>(
     rollout: &'a Rollout,
     progress: &Progress,
-    live: impl Fn(&ClusterRun) -> Option<&'l LiveCluster>,
+    live: impl Iterator<Item = (&'l ClusterName, &'l LiveCluster)>,
 ) -> Cow<'a, Rollout> {
     let mut known = Cow::Borrowed(rollout);
-    for (s, stage) in rollout.stages.iter().enumerate() {
-        for (w, wave) in stage.waves.iter().enumerate() {
-            for (c, run) in wave.clusters.iter().enumerate() {
-                let Some(live) = run.kops.as_ref().and_then(|_| live(run)) else {
-                    continue;
-                };
-                for (g, task) in run.groups.iter().enumerate() {
-                    let Some(task) = made(run, &task.asg, &task.task, progress, live) else {
-                        continue;
-                    };
-                    let stages = &mut known.to_mut().stages;
-                    let waves = stages.get_mut(s).map(|s| &mut s.waves);
-                    let clusters = waves.and_then(|w_| w_.get_mut(w)).map(|w| &mut w.clusters);
-                    let groups = clusters.and_then(|c_| c_.get_mut(c)).map(|c| &mut c.groups);
-                    if let Some(found) = groups.and_then(|g_| g_.get_mut(g)) {
-                        found.task = task;
-                    }
-                }
+    for (cluster, live) in live {
+        let Some(run) = rollout.cluster(cluster).filter(|run| run.kops.is_some()) else {
+            continue;
+        };
+        let made: Vec<(usize, Task)> = run
+            .groups
+            .iter()
+            .enumerate()
+            .filter_map(|(at, task)| Some((at, made(run, &task.asg, &task.task, progress, live)?)))
+            .collect();
+        if made.is_empty() {
+            continue;
+        }
+        let Some(run) = known.to_mut().cluster_mut(cluster) else {
+            continue;
+        };
+        for (at, task) in made {
+            if let Some(found) = run.groups.get_mut(at) {
+                found.task = task;
             }
         }
     }

@@ -52,6 +52,7 @@ mod tests {
     use super::*;
     use crate::fleet::{OnFailure, Rollback};
     use crate::model::{Span, Timestamp, digest_of};
+    use crate::rollout::places::Places;
     use crate::rollout::schedule::{JOURNAL_VERSION, Part, Seat, StageRun};
 
     fn rollout(seat: Option<Seat>) -> Rollout {
@@ -81,6 +82,7 @@ mod tests {
                 seat,
                 shares: Vec::new(),
             })),
+            places: Places::default(),
         }
     }
 

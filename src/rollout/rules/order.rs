@@ -31,8 +31,11 @@ fn stages(
     cluster: &ClusterName,
     now: Timestamp,
 ) -> Vec<Breach> {
-    let holds = |s: &&StageRun| clusters(s).any(|c| c.cluster == *cluster);
-    let before = || rollout.stages.iter().take_while(|s| !holds(s));
+    let mine = rollout.stage_of(cluster).map(|s| &s.name);
+    let before = || {
+        let stages = rollout.stages.iter();
+        stages.take_while(|s| Some(&s.name) != mine)
+    };
     let lacking = before().filter(|s| s.changes() && !progress.stages_passed.contains(&s.name));
     let mut broken: Vec<Breach> = lacking
         .map(|s| {
