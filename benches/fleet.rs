@@ -297,6 +297,8 @@ fn baseline(desired: &DesiredCluster, live: &Live) -> Baseline {
         release: digest_of(&"release"),
         rollout: "bench".into(),
         commit: None,
+        more_than_commit: false,
+        allow_dirty: None,
         since: live.read_at,
         documents: desired.beside_definitions(),
         kubernetes: None,

@@ -3,11 +3,11 @@
 use super::args::{Arguments, DiffArguments};
 use super::failure::Failure;
 use super::formats::ReportFormat;
-use super::git::Repository;
+use super::git::{GitRevision, Repository};
 use super::output::Output;
 use super::sides::{FleetSide, compare};
 use super::{Exit, store};
-use crate::fleet::{Fleet, Stage};
+use crate::fleet::{Fleet, Stage, closest};
 use crate::report::{self, Compared, Style};
 use crate::rollout::Ending;
 
@@ -23,10 +23,7 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let repository = Repository::of(&arguments.directory)?;
-    let since = match command.since.as_str() {
-        LAST_ROLLOUT => repository.revision(&rolled_out(arguments, output)?)?,
-        name => repository.revision(name)?,
-    };
+    let since = since(&repository, &command.since, (arguments, output))?;
     let until = command
         .until
         .as_ref()
@@ -74,6 +71,28 @@ pub(super) fn run(
     } else {
         Exit::Changes
     })
+}
+
+/// What is compared with. A branch or tag of git's own that is called as the last rollout is, in small letters, is git's.
+fn since(
+    repository: &Repository,
+    name: &str,
+    (arguments, output): (&Arguments, &Output),
+) -> Result<GitRevision, Failure> {
+    let known = match name {
+        LAST_ROLLOUT => None,
+        name => Some(repository.revision(name)),
+    };
+    let is_meant = name.replace('_', "-").eq_ignore_ascii_case(LAST_ROLLOUT);
+    match known {
+        Some(Err(failure)) if !is_meant => {
+            let near = closest(&name.to_uppercase(), [LAST_ROLLOUT]);
+            let near = near.filter(|_| failure.hints.is_empty());
+            Err(failure.hints(near.map(|near| format!("did you mean `{near}`?"))))
+        }
+        Some(Ok(revision)) => Ok(revision),
+        Some(Err(_)) | None => repository.revision(&rolled_out(arguments, output)?),
+    }
 }
 
 /// The commit of the last finished rollout, whichever stages it had.

@@ -6,7 +6,7 @@ use crate::render::RenderError;
 use crate::report::HtmlError;
 use crate::rollout::{BuildError, RollbackError};
 use crate::run::RunError;
-use crate::store::{ObjectError, StoreError};
+use crate::store::{ObjectError, StoreError, mending};
 
 /// What ends a command with exit code 1.
 #[derive(Debug)]
@@ -81,8 +81,8 @@ impl From<StoreError> for Failure {
             }
             StoreError::SuchRollout(_) => Some("begin it again".into()),
             StoreError::Stopped(stop) => Some(format!("`{}` lifts it", stop.go())),
-            StoreError::Journal { .. } => Some("nothing was done; keep the file and compare it with a backup of the store".into()),
-            StoreError::Damaged { .. } => Some("nothing was done; mend or remove the file".into()),
+            StoreError::Journal { place, source } => Some(mending(place, &source.to_string())),
+            StoreError::Damaged { place, why } => Some(mending(place, why)),
             StoreError::Id(_) => Some("`kfleet rollout history` lists the rollouts there are".into()),
             StoreError::Starting { .. } => Some("wait for it, then see `kfleet rollout status`; in a store in S3 a process that died is waited for no longer than three minutes".into()),
             StoreError::StartedMeanwhile => Some("nothing was begun; see `kfleet rollout status`, then plan again".into()),

@@ -78,9 +78,14 @@ fn meant(store: &Store, command: &ForgetArguments) -> Result<ClusterName, Failur
 fn known(store: &Store, cluster: &ClusterName) -> Result<Baseline, Failure> {
     let mut baselines = store.baselines()?;
     baselines.remove(cluster).ok_or_else(|| {
-        let near = closest(cluster.as_str(), baselines.keys().map(ClusterName::as_str));
-        Failure::new(format!("the store knows no cluster `{cluster}`"))
-            .hints(near.map(|near| format!("did you mean `{near}`?")))
+        let names = || baselines.keys().map(ClusterName::as_str);
+        let begun = names().find(|name| name.starts_with(cluster.as_str()));
+        let near = begun.or_else(|| closest(cluster.as_str(), names()));
+        let hint = near.map_or_else(
+            || "`kfleet status` shows those that it knows".into(),
+            |near| format!("did you mean `{near}`? With `--abandon` a cluster is named in full"),
+        );
+        Failure::new(format!("the store knows no cluster `{cluster}`")).hint(hint)
     })
 }
 

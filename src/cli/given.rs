@@ -84,8 +84,11 @@ pub(super) fn meant(
         [one] => Ok((**one).clone()),
         [] => {
             let near = closest(typed.as_str(), known.iter().map(|name| name.as_str()));
-            Err(Failure::new(format!("the fleet has no cluster `{typed}`"))
-                .hints(near.map(|n| format!("did you mean `{n}`?"))))
+            let hint = near.map_or_else(
+                || "`kfleet status` lists the clusters there are".to_owned(),
+                |n| format!("did you mean `{n}`?"),
+            );
+            Err(Failure::new(format!("the fleet has no cluster `{typed}`")).hint(hint))
         }
         several => {
             let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();

@@ -220,6 +220,8 @@ fn baselines(
             release: proven.release.clone(),
             rollout: proven.rollout.clone(),
             commit: None,
+            more_than_commit: false,
+            allow_dirty: None,
             since: proven.since,
             pending: BTreeMap::new(),
             user_data: BTreeMap::new(),

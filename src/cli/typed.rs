@@ -33,6 +33,15 @@ pub(super) fn parsed() -> Result<Arguments, ExitCode> {
     })
 }
 
+/// A text as it is typed at a shell, so that a hint can be.
+pub(super) fn as_typed(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// How errors are written where what was typed could not be read as a whole.
 fn log_format(words: impl Iterator<Item = String>, variable: Option<String>) -> LogFormat {
     const FLAG: &str = "--log-format";

@@ -36,6 +36,15 @@ impl Timestamp {
     pub fn since(self, earlier: Timestamp) -> Span {
         Span(self.0.saturating_sub(earlier.0).max(0))
     }
+
+    /// For people: `2026-01-05 08:00:05Z`.
+    pub fn clock(self) -> String {
+        let text = self.to_string();
+        match (text.len(), text.get(..10), text.get(11..19)) {
+            (24, Some(date), Some(time)) => format!("{date} {time}Z"),
+            _ => text,
+        }
+    }
 }
 
 impl std::ops::Add<Span> for Timestamp {

@@ -24,6 +24,12 @@ pub struct Baseline {
     /// The commit it came from, where git said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Whether it was more than that commit, or not as `rendered/` has it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more_than_commit: bool,
+    /// Why it was rolled out all the same, in the words of the one who did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_dirty: Option<String>,
     /// Since when the cluster has run it, healthy, without a break: where soaking counts from.
     pub since: Timestamp,
     /// The documents other than InstanceGroups, as applied.

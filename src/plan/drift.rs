@@ -30,6 +30,8 @@ pub struct DriftItem {
     pub subject: String,
     /// What differs.
     pub what: DriftKind,
+    /// Whether git wants it by now as others have made it: a rollout changes nothing there, and records it as applied.
+    pub as_git_wants: bool,
 }
 
 /// What differs.
@@ -57,7 +59,13 @@ pub fn drift_items(
     let mut items = Vec::new();
     let theirs: BTreeSet<(String, String)> = applied.map(keys).unwrap_or_default();
     if let Some(applied) = applied {
-        items.extend(differences(applied, DriftClass::ByOthers, &BTreeSet::new()));
+        let open = keys(desired);
+        let is_open = |item: &DriftItem| open.iter().any(|(subject, _)| *subject == item.subject);
+        let found = differences(applied, DriftClass::ByOthers, &BTreeSet::new());
+        items.extend(found.into_iter().map(|item| DriftItem {
+            as_git_wants: !is_open(&item),
+            ..item
+        }));
     }
     let ours = if applied.is_some() {
         DriftClass::NotApplied
@@ -73,6 +81,7 @@ pub fn drift_items(
                 class: DriftClass::OwnedByOthers,
                 subject: name.to_string(),
                 what: DriftKind::Unmanaged(g.by_hand.keys().cloned().collect()),
+                as_git_wants: false,
             }),
     );
     items.sort_by(|a, b| (a.class, &a.subject).cmp(&(b.class, &b.subject)));
@@ -122,6 +131,7 @@ fn differences(
             class,
             subject: subject.to_owned(),
             what,
+            as_git_wants: false,
         });
     };
     for (asg, change) in &plan.groups {

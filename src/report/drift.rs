@@ -77,8 +77,8 @@ pub fn drift_text(all: &[DriftOf<'_>], trail: Trail, style: Style) -> String {
     }
     out.push(drift_summary(all));
     let differs = |class: DriftClass| {
-        all.iter()
-            .any(|c| c.found.items().iter().any(|i| i.class == class))
+        let differs = |item: &DriftItem| item.class == class && !item.as_git_wants;
+        all.iter().any(|c| c.found.items().iter().any(differs))
     };
     if differs(DriftClass::ByOthers) || differs(DriftClass::NotKnown) {
         out.push("`kfleet plan` shows what a rollout puts back; what shall stay as it is has to be written into vars, as `kfleet drift --accept` does".into());
@@ -216,7 +216,7 @@ fn what(item: &DriftItem) -> Vec<String> {
         DriftClass::ByOthers => "applied",
         DriftClass::NotKnown | DriftClass::NotApplied | DriftClass::OwnedByOthers => "wanted",
     };
-    match &item.what {
+    let mut lines = match &item.what {
         DriftKind::Missing => vec![format!("is not there, {should}")],
         DriftKind::Unexpected(0) => vec![format!("is there, and was not {should}")],
         DriftKind::Unexpected(n) => vec![format!(
@@ -232,7 +232,11 @@ fn what(item: &DriftItem) -> Vec<String> {
             .into_iter()
             .map(|line| format!("{}: {}", line.name, change(&line.change, should)))
             .collect(),
+    };
+    if item.as_git_wants {
+        lines.push("git wants it so by now: `kfleet rollout start` records it as applied".into());
     }
+    lines
 }
 
 fn change(change: &FieldDelta, should: &str) -> String {

@@ -153,6 +153,18 @@ fn details(standing: &ClusterStanding, plan: Option<&ClusterPlan>, style: Style)
             ),
         );
     }
+    if let Some(applied) = standing.applied.as_ref().filter(|a| a.more_than_commit) {
+        let why = applied.allow_dirty.as_ref();
+        let why = why.map(|why| format!("; ALLOW DIRTY: {}", plain(why)));
+        add(
+            Tone::Change,
+            format!(
+                "runs more than what was committed; `kfleet rollout status {}` says what{}",
+                plain(&applied.rollout),
+                why.unwrap_or_default()
+            ),
+        );
+    }
     if let Some(applied) = standing.applied.as_ref().filter(|a| a.pending > 0) {
         add(
             Tone::Change,

@@ -23,11 +23,7 @@ pub(super) fn list<T: Display>(items: impl IntoIterator<Item = T>, max: usize) -
 
 /// A moment for people: `2026-01-05 08:00:05Z`.
 pub fn clock(at: Timestamp) -> String {
-    let text = at.to_string();
-    match (text.len(), text.get(..10), text.get(11..19)) {
-        (24, Some(date), Some(time)) => format!("{date} {time}Z"),
-        _ => text,
-    }
+    at.clock()
 }
 
 /// A span for people: seconds matter below an hour, minutes below a day, hours above.

@@ -35,6 +35,10 @@ pub struct AppliedLast {
     pub release: Digest,
     /// The commit, where it is known.
     pub commit: Option<String>,
+    /// Whether it was more than that commit.
+    pub more_than_commit: bool,
+    /// Why it was rolled out all the same.
+    pub allow_dirty: Option<String>,
     pub rollout: String,
     /// Since when it has run it, verified.
     pub since: Timestamp,
@@ -122,6 +126,8 @@ fn standing(
     let applied = baseline.map(|b| AppliedLast {
         release: b.release.clone(),
         commit: b.commit.clone(),
+        more_than_commit: b.more_than_commit,
+        allow_dirty: b.allow_dirty.clone(),
         rollout: b.rollout.clone(),
         since: b.since,
         soaked_at: stage.map(|_| b.since + soak),

@@ -48,17 +48,16 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             return Ok(());
         };
         let seen = self.seen_uid(cluster);
+        let revision = rollout.revision.as_ref();
         let baseline = Baseline {
             version: 1,
             cluster: cluster.clone(),
             digest: run.digest.clone(),
             release: rollout.release.clone(),
             rollout: rollout.id.clone(),
-            commit: rollout
-                .revision
-                .as_ref()
-                .and_then(|r| r.commit())
-                .map(|c| c.id.clone()),
+            commit: revision.and_then(|r| r.commit()).map(|c| c.id.clone()),
+            more_than_commit: revision.is_some_and(|r| !r.unreviewed().is_empty()),
+            allow_dirty: revision.and_then(|r| r.allow_dirty.clone()),
             since,
             documents: run.documents.clone(),
             pending: run.pending.clone(),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::damage::too_new;
 use super::{Store, StoreError, journal};
 use crate::model::ClusterName;
 use crate::plan::Warned;
@@ -136,7 +137,7 @@ impl Store {
             Some(Head { version: 1 }) => self.read(key),
             Some(Head { version }) => Err(StoreError::Damaged {
                 place: self.place(key),
-                why: format!("version {version} is newer than this kfleet"),
+                why: too_new(u64::from(version)),
             }),
         }
     }

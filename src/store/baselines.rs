@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::damage::too_new;
 use super::{Store, StoreError};
 use crate::model::ClusterName;
 use crate::plan::Baseline;
@@ -20,10 +21,7 @@ impl Store {
                 why,
             };
             if baseline.version != 1 {
-                return Err(damaged(format!(
-                    "version {} is newer than this kfleet",
-                    baseline.version
-                )));
+                return Err(damaged(too_new(u64::from(baseline.version))));
             }
             if key != baseline_key(&baseline.cluster) {
                 return Err(damaged(format!(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::damage::too_new;
 use super::lease::{Lease, Leases, NotTaken};
 use super::objects::{Objects, create};
 use super::tail::Tail;
@@ -166,10 +167,7 @@ fn read_batch(
     let (head, lines) = bytes.split_at(end + 1);
     let head: Head = serde_json::from_slice(head).map_err(|e| damaged(format!("line 1: {e}")))?;
     if head.version != 1 {
-        return Err(damaged(format!(
-            "version {} is newer than this kfleet",
-            head.version
-        )));
+        return Err(damaged(too_new(u64::from(head.version))));
     }
     if *key != format!("{folder}{}", self::batch(head.first)) {
         return Err(damaged(format!("it holds records from {}", head.first)));

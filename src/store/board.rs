@@ -1,5 +1,6 @@
 //! The board on which rollouts that are under way at the same time tell one another how they stand: one object, changed by condition. Decides nothing.
 
+use super::damage::too_new;
 use super::{Condition, Put, Store, StoreError};
 use crate::rollout::Board;
 
@@ -65,10 +66,7 @@ impl Store {
         let board: Board =
             serde_json::from_slice(&found.bytes).map_err(|e| damaged(e.to_string()))?;
         if board.version != 1 {
-            return Err(damaged(format!(
-                "version {} is newer than this kfleet",
-                board.version
-            )));
+            return Err(damaged(too_new(u64::from(board.version))));
         }
         Ok((board, Condition::Is(found.etag)))
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::damage::too_new;
 use super::{Store, StoreError, journal, objects};
 use crate::model::HookPlace;
 use crate::plan::HookMark;
@@ -21,7 +22,7 @@ impl Store {
             if mark.version != 1 {
                 return Err(StoreError::Damaged {
                     place: self.place(&key),
-                    why: format!("version {} is newer than this kfleet", mark.version),
+                    why: too_new(u64::from(mark.version)),
                 });
             }
             if key != mark_key(&mark.place) {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::batches::ENDED;
 use super::checkpoint::Outlined;
+use super::damage::too_new;
 use super::keeper::Keeper;
-use super::line::{Chain, Contents, too_new};
+use super::line::{Chain, Contents};
 use super::logs::{Log, is_lost, read};
 use super::objects::create;
 use super::so_far::{Moved, carrier};

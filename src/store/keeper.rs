@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::damage::too_new;
 use super::so_far::Looks;
 use super::{CloudKind, Folder, Leases, Objects, StoreError, folder, objects};
 
@@ -253,9 +254,6 @@ fn marker(bytes: &[u8], place: &str) -> Result<Marker, StoreError> {
     if marker.version == 1 {
         Ok(marker)
     } else {
-        Err(damaged(format!(
-            "version {} is newer than this kfleet",
-            marker.version
-        )))
+        Err(damaged(too_new(u64::from(marker.version))))
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::damage::too_new;
 use super::objects::{ObjectError, Objects, replace};
 use super::{Condition, Object, Put};
 use super::{Holder, StoreError};
@@ -268,10 +269,7 @@ impl Leases {
         if record.version == 1 {
             Ok(record)
         } else {
-            Err(damaged(format!(
-                "version {} is newer than this kfleet",
-                record.version
-            )))
+            Err(damaged(too_new(u64::from(record.version))))
         }
     }
 
@@ -455,7 +453,8 @@ impl Inner {
                     fence,
                 } = record.holder;
                 Err(format!(
-                    "{owner} took it for rollout {rollout} at {since}, with number {fence}"
+                    "{owner} took it for rollout {rollout} at {}, with number {fence}",
+                    since.clock()
                 ))
             }
             Err(error) => Err(format!("kfleet did not write what is there: {error}")),

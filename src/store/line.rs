@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::damage::too_new;
 use crate::model::Timestamp;
 use crate::rollout::{Event, JOURNAL_VERSION, Record};
 
@@ -165,11 +166,6 @@ fn newer(text: &str) -> Option<String> {
     let value: Value = serde_json::from_str(text).ok()?;
     let version = value.pointer("/event/started/rollout/version")?.as_u64()?;
     (version > u64::from(JOURNAL_VERSION)).then(|| too_new(version))
-}
-
-/// What is said of a journal that a newer kfleet wrote.
-pub(super) fn too_new(version: u64) -> String {
-    format!("version {version} is newer than this kfleet")
 }
 
 /// The hash of a line, as the next one carries it.

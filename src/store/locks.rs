@@ -138,7 +138,7 @@ fn locked(cluster: &ClusterName, holder: Option<Holder>) -> StoreError {
         )
     };
     let (owner, rollout, since) =
-        holder.map_or_else(unknown, |h| (h.owner, h.rollout, h.since.to_string()));
+        holder.map_or_else(unknown, |h| (h.owner, h.rollout, h.since.clock()));
     StoreError::Locked {
         cluster: cluster.clone(),
         owner,

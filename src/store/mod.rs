@@ -33,6 +33,7 @@ mod baselines;
 mod batches;
 mod board;
 mod checkpoint;
+mod damage;
 mod drift;
 mod error;
 mod folder;
@@ -59,6 +60,7 @@ mod whole;
 
 pub use crate::model::object::{Condition, Object, Put};
 pub use asides::Warnings;
+pub use damage::mending;
 pub use error::StoreError;
 pub use folder::Folder;
 pub use forgotten::Forgotten;

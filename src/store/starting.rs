@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::damage::too_new;
 use super::lease::NotTaken;
 use super::locks::LockHandle;
 use super::{Holder, Journal, Locks, Store, StoreError};
@@ -112,7 +113,7 @@ impl Store {
         match self.read::<StoreAccess>(&key)? {
             Some(access) if access.version != 1 => Err(StoreError::Damaged {
                 place: self.place(&key),
-                why: format!("version {} is newer than this kfleet", access.version),
+                why: too_new(u64::from(access.version)),
             }),
             found => Ok(found),
         }
@@ -133,7 +134,7 @@ impl Store {
             NotTaken::Held(holder) => {
                 let (owner, since) = holder.map_or_else(
                     || ("another process".to_owned(), "just now".to_owned()),
-                    |h| (h.owner, h.since.to_string()),
+                    |h| (h.owner, h.since.clock()),
                 );
                 StoreError::Starting { owner, since }
             }

@@ -30,8 +30,16 @@ impl fmt::Display for Stop {
             reason,
         } = self;
         match cluster {
-            Some(cluster) => write!(f, "{cluster} is stopped by {by} since {since}: {reason}"),
-            None => write!(f, "the line is stopped by {by} since {since}: {reason}"),
+            Some(cluster) => write!(
+                f,
+                "{cluster} is stopped by {by} since {}: {reason}",
+                since.clock()
+            ),
+            None => write!(
+                f,
+                "the line is stopped by {by} since {}: {reason}",
+                since.clock()
+            ),
         }
     }
 }

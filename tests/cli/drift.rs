@@ -185,8 +185,18 @@ fn what_others_changed_can_be_accepted_into_vars() {
         bed.read(&vars),
         before.replace("{min: 2, max: 80}", "{min: 3, max: 85}")
     );
-    // That is what is live: nothing is left to be rolled out.
+    // That is what is live: nothing is left to be rolled out. It stays what others did until a rollout has recorded it, and that is said.
     bed.run("plan").ends(0);
+    let said = bed.run("drift").ends(2);
+    assert!(
+        said.out
+            .contains("git wants it so by now: `kfleet rollout start` records it as applied")
+            && !said.out.contains("shows what a rollout puts back"),
+        "{}",
+        said.out
+    );
+    bed.run("rollout start --auto-approve --quiet").ends(0);
+    bed.run("drift").ends(0);
 }
 
 #[test]

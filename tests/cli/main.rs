@@ -6,6 +6,7 @@ mod adopted;
 mod bed;
 mod boots;
 mod brake;
+mod damaged;
 mod doctor;
 mod drift;
 mod faults;

@@ -58,6 +58,10 @@ fn a_debian_package_holds_what_a_person_expects() {
         "./usr/share/doc/kfleet/README.md",
         "./usr/share/doc/kfleet/LICENSE-MIT",
         "./usr/share/doc/kfleet/copyright",
+        // What the pages lead to.
+        "./usr/share/doc/kfleet/Jenkinsfile",
+        "./usr/share/doc/kfleet/docs/design/shards.md",
+        "./usr/share/doc/kfleet/docs/pictures/plan.svg",
     ] {
         assert!(list.contains(part), "no {part} in\n{list}");
     }
@@ -107,6 +111,30 @@ fn the_release_workflow_makes_what_is_promised() {
             "{step}"
         );
     }
+    // cargo packs no folder with files that are not committed: nothing is written before it.
+    let contents = jobs["contents"]["steps"].as_array().unwrap().iter();
+    let contents: Vec<&str> = contents.filter_map(|step| step["run"].as_str()).collect();
+    assert_eq!(contents[0], "cargo package --locked");
     // Nothing but the last job may write.
     assert_eq!(workflow["permissions"]["contents"], "read");
+}
+
+#[test]
+fn a_release_has_a_section_in_the_changelog() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("packaging")).unwrap();
+    let script = dir.path().join("packaging/notes");
+    std::fs::copy(root().join("packaging/notes"), &script).unwrap();
+    let text = "# Changelog\n\n## Unreleased\n\n- c\n\n## 0.2.0 - 2026-12-01\n\n### Added\n- b\n\n## [0.1.0]\n\n- a\n";
+    std::fs::write(dir.path().join("CHANGELOG.md"), text).unwrap();
+    let notes = |version: &str| Command::new(&script).arg(version).output().unwrap();
+    for (version, expected) in [("0.2.0", "\n### Added\n- b\n"), ("0.1.0", "\n- a\n")] {
+        let out = notes(version);
+        assert!(out.status.success(), "{version}");
+        assert_eq!(String::from_utf8(out.stdout).unwrap(), expected);
+    }
+    let out = notes("0.3.0");
+    assert!(!out.status.success());
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(said.contains("no section `## 0.3.0`"), "{said}");
 }

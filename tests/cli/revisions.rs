@@ -152,6 +152,46 @@ fn what_is_not_committed_is_warned_of_and_recorded() {
     let status = bed.run("rollout status --format json").ends(0);
     let status: Value = serde_json::from_str(&status.out).unwrap();
     assert_eq!(status["revision"]["allow_dirty"], "INC-7");
+
+    // What runs where says so as long as it runs there, and no longer.
+    let status = bed.run("status prod-acme").ends(0).out;
+    assert!(
+        status.contains(
+            "prod-acme.k8s.foo.bar: runs more than what was committed; `kfleet rollout status "
+        ) && status.contains("ALLOW DIRTY: INC-7"),
+        "{status}"
+    );
+    let status = bed.run("status --format json").ends(0);
+    let status: Value = serde_json::from_str(&status.out).unwrap();
+    assert_eq!(status["clusters"][2]["applied"]["allow_dirty"], "INC-7");
+    assert_eq!(status["clusters"][2]["applied"]["more_than_commit"], true);
+    bed.run("render").ends(0);
+    git(&bed, "commit --quiet --all --message=second");
+    bed.change("vars/prod.yaml", "max: 42", "max: 43");
+    bed.run("render").ends(0);
+    git(&bed, "commit --quiet --all --message=third");
+    bed.run("rollout start --auto-approve --quiet").ends(0);
+    let status = bed.run("status prod-acme").ends(0).out;
+    assert!(!status.contains("more than what"), "{status}");
+}
+
+#[test]
+fn the_last_rollout_may_be_typed_in_small_letters() {
+    let bed = committed();
+    bed.run("rollout start --auto-approve --quiet").ends(0);
+    let short = head(&bed);
+    for name in ["last-rollout", "LAST_ROLLOUT", "Last-Rollout"] {
+        let diff = bed.run(&format!("diff --since {name}")).ends(0);
+        assert!(diff.out.contains(&short), "{name}: {}", diff.out);
+    }
+    bed.run("diff --since last-rolout")
+        .refuses(&["git knows no revision", "did you mean `LAST-ROLLOUT`?"]);
+    // What git calls so is git's.
+    bed.change("vars/prod.yaml", "max: 40", "max: 41");
+    git(&bed, "commit --quiet --all --message=second");
+    git(&bed, "tag last-rollout");
+    bed.run("diff --since last-rollout").ends(0);
+    bed.run("diff --since LAST-ROLLOUT").ends(2);
 }
 
 #[test]
@@ -206,7 +246,10 @@ fn a_cluster_that_is_gone_is_forgotten() {
     std::fs::remove_dir_all(bed.path(".kfleet/local")).unwrap();
     // Giving up what may still be there takes the full name.
     bed.run_words(&["forget", "staging-glob", "--abandon", "gone"])
-        .refuses(&["the store knows no cluster `staging-glob`"]);
+        .refuses(&[
+            "the store knows no cluster `staging-glob`",
+            "did you mean `staging-globex.k8s.foo.bar`? With `--abandon` a cluster is named in full",
+        ]);
     let said = bed.run("forget staging-glob").ends(0);
     assert_eq!(said.out, format!("[local] {ORPHAN} is forgotten\n"));
     assert!(

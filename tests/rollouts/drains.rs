@@ -57,7 +57,7 @@ fn a_drain_that_is_held_names_node_pod_owner_budget_and_time() {
     let said = reasons(&records).pop().unwrap();
     let wanted = format!(
         "the drain of {node} ({instance}), begun at {}, did not end within 2m: held: default/nodes-app-",
-        begun.at
+        begun.at.clock()
     );
     assert!(said.starts_with(&wanted), "{said}\n{wanted}");
     assert!(

@@ -179,6 +179,8 @@ fn baselines_come_and_go(place: &Place) {
         release: digest_of(&"release"),
         rollout: rollout.into(),
         commit: None,
+        more_than_commit: false,
+        allow_dirty: None,
         since: NOW,
         documents: std::collections::BTreeMap::default(),
         pending: std::collections::BTreeMap::new(),
@@ -488,7 +490,7 @@ fn locks_of_a_wave_are_taken_together(place: &Place) {
         }) => {
             assert_eq!(
                 (cluster.as_str(), owner.as_str(), rollout.as_str(), since),
-                ("d.k8s.test", "a", "r1", NOW.to_string())
+                ("d.k8s.test", "a", "r1", NOW.clock())
             );
         }
         other => panic!("{other:?}"),

@@ -73,8 +73,10 @@ pub(super) fn accept(
     for patch in &all.patches {
         patch.write(look)?;
     }
-    output
-        .cloud_story("written; `kfleet plan` shows what is still to be rolled out, then commit it");
+    // A plan of what is live already is empty: without a rollout it stays what others have changed.
+    output.cloud_story(
+        "written; `kfleet render` and commit it, then `kfleet rollout start` records it as applied: until then `kfleet drift` still shows it",
+    );
     Ok(all.left.is_empty())
 }
 

@@ -167,8 +167,9 @@ fn why_it_waits(outcome: &Outcome, id: &str) -> Vec<String> {
             stop.go()
         )],
         Outcome::WaitingForTime { until, why } => vec![format!(
-            "{}; `kfleet rollout resume` after {until} goes on",
-            report::reason_text(why)
+            "{}; `kfleet rollout resume` after {} goes on",
+            report::reason_text(why),
+            until.clock()
         )],
         Outcome::WaitingForOthers { why } => {
             let waits = why.iter().map(report::reason_text);

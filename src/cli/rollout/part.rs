@@ -11,7 +11,7 @@ use crate::model::{AccountId, ClusterName, Digest, Region, Shard, Timestamp, dig
 use crate::plan::Policy;
 use crate::report;
 use crate::rollout::{
-    Board, Joint, Part, Progress, Rollout, RowState, Seat, row_of, shares, split,
+    Board, BoardRow, Joint, Part, Progress, Rollout, RowState, Seat, row_of, shares, split,
 };
 use crate::store::{Store, StoreError};
 
@@ -258,6 +258,7 @@ pub(super) fn free(
     portion: &Portion,
 ) -> Result<(), Failure> {
     let joint = portion.shard.as_ref().map(|own| &own.joint);
+    without_lost(store)?;
     for id in store.perhaps_unfinished()?.into_iter().rev() {
         let (rollout, progress) = store.outline(&id)?;
         let is_ours = joint.is_some() && rollout.seat().map(|s| &s.joint) == joint;
@@ -280,6 +281,22 @@ pub(super) fn free(
         .hint("`kfleet rollout status` shows them; `kfleet rollout abort` ends all of them")),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Takes down what stands on the board of rollouts whose journals a person has taken away: nothing would ever change it, and it would be waited for
+/// without an end. A row without work may be of a rollout that is being started; a shard's is for its successor.
+fn without_lost(store: &Store) -> Result<(), Failure> {
+    let may_be_lost = |row: &BoardRow| row.seat.is_none() && !row.active.is_empty();
+    if !store.board()?.rows.values().any(may_be_lost) {
+        return Ok(());
+    }
+    let known: BTreeSet<String> = store.rollouts()?.into_iter().collect();
+    store.change_board(|board| {
+        board
+            .rows
+            .retain(|id, row| known.contains(id) || !may_be_lost(row));
+    })?;
+    Ok(())
 }
 
 /// Whether it may begin beside this one.
@@ -354,7 +371,7 @@ fn join(board: &mut Board, own: &PortionShard, seat: &Seat, (by, now): (&str, Ti
     let known = board.joints.get(&own.joint).map(|joint| joint.attempt);
     if known == Some(seat.attempt) {
         // A row of this shard is of a process that was killed before it began.
-        let is_mine = |row: &crate::rollout::BoardRow| row.seat.as_ref() == Some(seat);
+        let is_mine = |row: &BoardRow| row.seat.as_ref() == Some(seat);
         board.rows.retain(|_, row| !is_mine(row));
         return;
     }

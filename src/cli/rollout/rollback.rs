@@ -10,6 +10,7 @@ use crate::cli::args::{Arguments, RollbackArguments};
 use crate::cli::failure::Failure;
 use crate::cli::formats::FollowFormat;
 use crate::cli::output::Output;
+use crate::cli::typed::as_typed;
 use crate::cli::who::who;
 use crate::cli::world::{self, Simulated, World};
 use crate::cli::{Exit, aims, store};
@@ -266,14 +267,19 @@ async fn agreed(
             .map_err(|e| Failure::new(format!("cannot read the answer: {e}")))?;
         return Ok(answer.trim() == "yes");
     }
+    let line = typed_again(command, &rollout.id, id.short());
+    output.cloud_story(&format!("nothing was done; look at it, then `{line}`"));
+    Ok(false)
+}
+
+/// What is typed to have what was shown carried out.
+fn typed_again(command: &RollbackArguments, id: &str, plan: &str) -> String {
     let retire = command.allow_retire.iter();
     let retire: String = retire
         .map(|name| format!(" --allow-retire {name}"))
         .collect();
-    output.cloud_story(&format!(
-        "nothing was done; look at it, then `kfleet rollout rollback {} --reason …{retire} --plan {}`",
-        rollout.id,
-        id.short()
-    ));
-    Ok(false)
+    format!(
+        "kfleet rollout rollback {id} --reason {}{retire} --plan {plan}",
+        as_typed(&command.reason)
+    )
 }

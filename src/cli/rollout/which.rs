@@ -5,7 +5,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::{stop, store, world};
 use crate::fleet;
-use crate::model::{Owner, RolloutId};
+use crate::model::{LeaseState, Owner, RolloutId};
 use crate::rollout::{Progress, Rollout};
 use crate::store::{CloudKind, Journal, Store, StoreAccess, StoreError};
 
@@ -36,7 +36,7 @@ pub(super) fn taken_up(store: &Store, id: &str) -> Result<Journal, Failure> {
         Err(error @ StoreError::Running(_)) => {
             let Owner { by, since, .. } = store.owner(id)?;
             let mut failure = Failure::from(error);
-            failure.text += &format!(": {by} since {since}");
+            failure.text += &format!(": {by} since {}", since.clock());
             Err(failure)
         }
         Err(error) => Err(error.into()),
@@ -75,7 +75,7 @@ pub(super) fn chosen(store: &Store, named: Option<&RolloutId>) -> Result<Option<
         None => match all_unfinished(store)?.as_slice() {
             [] => Ok(None),
             [(one, _)] => Ok(Some(one.id.clone())),
-            several => Err(one_of(several)),
+            several => Err(one_of(store, several)?),
         },
     }
 }
@@ -97,14 +97,31 @@ pub(super) fn chosen_together(
     Ok(chosen(store, named)?.into_iter().collect())
 }
 
-fn one_of(several: &[(Rollout, Progress)]) -> Failure {
-    let named = several.iter().map(|(rollout, _)| match rollout.seat() {
-        Some(seat) => format!("{} (shard {})", rollout.id, seat.shard),
-        None => rollout.id.clone(),
-    });
-    let named: Vec<String> = named.collect();
-    Failure::new(format!("{} rollouts are not finished", several.len()))
-        .hint(format!("name one of {}", named.join(", ")))
+/// What is said where one has to be named: which there are, in the order of shards, and whether a process drives them.
+fn one_of(store: &Store, several: &[(Rollout, Progress)]) -> Result<Failure, Failure> {
+    let mut named = Vec::new();
+    for (rollout, _) in several {
+        let shard = rollout.seat().map(|seat| seat.shard);
+        let driven = match store.owner(&rollout.id)? {
+            Owner {
+                lease: LeaseState::Alive,
+                by,
+                ..
+            } => format!("driven by {by}"),
+            Owner { .. } => "no process drives it".to_owned(),
+        };
+        let of = shard.map(|shard| format!("shard {shard}, "));
+        let text = format!("{} ({}{driven})", rollout.id, of.unwrap_or_default());
+        named.push((shard.map(|s| s.index()), text));
+    }
+    named.sort();
+    let named: Vec<String> = named.into_iter().map(|(_, text)| text).collect();
+    Ok(
+        Failure::new(format!("{} rollouts are not finished", several.len())).hint(format!(
+            "name one, each has a process of its own: {}",
+            named.join(", ")
+        )),
+    )
 }
 
 /// The one that is named; the unfinished one, or else the newest, when none is.

@@ -6,7 +6,7 @@ use super::health::symptom_text;
 use super::listing::{NAMES, joined};
 use crate::model::Timestamp;
 use crate::report::note;
-use crate::report::wording::list;
+use crate::report::wording::{count, list};
 use crate::rollout::{
     DrainReason, HeldPods, LingeringPod, OverdueDrain, PreflightFinding, RefusedPods,
 };
@@ -25,11 +25,12 @@ pub(super) fn text(reason: &DrainReason) -> String {
                 .map(|r| format!(", the API refuses {}", r.first));
             let held = by.as_ref().map(|h| format!(", held: {}", held(h)));
             let why = refused.or(held).unwrap_or_default();
-            format!("{node} drains, {pods} pods left{why}")
+            format!("{node} drains, {} left{why}", count(*pods, "pod"))
         }
         DrainReason::DrainInGrace { node, pods, until } => format!(
-            "{} drains, {pods} pods are in their grace until {until}",
-            node.as_ref().map_or("a node", |n| n.as_str())
+            "{} drains, {pods} pods are in their grace until {}",
+            node.as_ref().map_or("a node", |n| n.as_str()),
+            until.clock()
         ),
         DrainReason::DrainOverdue { drain } => overdue(drain),
         DrainReason::Forces { node, pods } => {
@@ -112,8 +113,9 @@ fn overdue(drain: &OverdueDrain) -> String {
         parts.push(still_there(*left, *leaving));
     }
     format!(
-        "the drain of {} ({instance}), begun at {since}, did not end within {timeout}: {}",
+        "the drain of {} ({instance}), begun at {}, did not end within {timeout}: {}",
         node.as_ref().map_or("a node", |n| n.as_str()),
+        since.clock(),
         parts.join("; ")
     )
 }
@@ -155,7 +157,7 @@ fn lingering(pod: &LingeringPod) -> String {
     } else {
         format!(", held by finalizers: {}", list(&pod.finalizers, NAMES))
     };
-    format!("{} was to be gone by {}{by}", pod.pod, pod.ends_by)
+    format!("{} was to be gone by {}{by}", pod.pod, pod.ends_by.clock())
 }
 
 /// What a look before the first change of a cluster found.
@@ -192,7 +194,10 @@ fn leaving(pod: &str, ends_by: Timestamp, in_grace: bool, finalizers: &BTreeSet<
         "was to be gone"
     };
     let by = named_finalizers(finalizers);
-    format!("{pod} is on its way out already, {when} until {ends_by}{by}")
+    format!(
+        "{pod} is on its way out already, {when} until {}{by}",
+        ends_by.clock()
+    )
 }
 
 fn all_lingering(late: &[LingeringPod], more: usize) -> String {

@@ -43,6 +43,7 @@ pub(super) fn text(reason: &GroupReason) -> String {
             "{there} of {desired} instances launched{}",
             with(": ", refused.as_ref())
         ),
+        GroupReason::Coming { instances: 1 } => "1 new instance is not Ready yet".into(),
         GroupReason::Coming { instances } => format!("{instances} new instances are not Ready yet"),
         GroupReason::Late {
             instance,

@@ -2,7 +2,7 @@
 
 use super::group::no_capacity;
 use super::listing::{NAMES, and_more, joined};
-use crate::report::wording::list;
+use crate::report::wording::{count, list, span};
 use crate::rollout::{
     Evidence, Ground, NoCapacity, PlaneFault, Symptom, SymptomSeen, ToleratedNodes, UnreadyOwner,
 };
@@ -70,7 +70,9 @@ pub fn ground_text(ground: &Ground) -> String {
             let why = no_launch(refused.as_ref(), *launch_suspended);
             format!("{group}: {serving} of {desired} instances in service{why}")
         }
-        Ground::InService { instances } => format!("{instances} instances in service, as wanted"),
+        Ground::InService { instances } => {
+            format!("{} in service, as wanted", count(*instances, "instance"))
+        }
         Ground::NoKubernetes => {
             "no Kubernetes access is configured for this cluster, so its nodes cannot be seen"
                 .into()
@@ -106,7 +108,8 @@ pub fn ground_text(ground: &Ground) -> String {
                 ),
             };
             format!(
-                "{nodes} nodes, all of these groups Ready; critical pods run, the control plane is whole{known}{lost}{waiting}"
+                "{}, all of these groups Ready; critical pods run, the control plane is whole{known}{lost}{waiting}",
+                count(*nodes, "node")
             )
         }
         Ground::PlanesDown { down, members } => {
@@ -138,7 +141,7 @@ fn borne(nodes: &ToleratedNodes) -> String {
 fn seen(seen: &SymptomSeen) -> String {
     let lasts = seen
         .lasts
-        .map(|lasts| format!(" ({lasts} long)"))
+        .map(|lasts| format!(" ({} long)", span(lasts)))
         .unwrap_or_default();
     format!("{}{lasts}", symptom_text(&seen.symptom))
 }

@@ -16,7 +16,7 @@ use listing::{NAMES, joined};
 
 use super::room::region_lack;
 use super::shards;
-use super::wording::list;
+use super::wording::{count, list};
 use crate::rollout::{Difference, Reason};
 
 pub use advice::advice_text;
@@ -64,7 +64,8 @@ pub fn reason_text(reason: &Reason) -> String {
             wave,
         } => shards::awaited(*shard, rollout.as_ref(), stage, *wave),
         Reason::WaveFull { beside, most } => format!(
-            "other rollouts are at work on {beside} clusters of the wave, and {most} may be at the same time"
+            "other rollouts (`kfleet status` names them) are at work on {} of the wave, and {most} may be at the same time",
+            count(*beside, "cluster")
         ),
         Reason::OtherShardFailed {
             shard,
@@ -153,8 +154,8 @@ fn of_soak(reason: &Reason) -> String {
             "room in the account: {}",
             joined(regions.iter().map(region_lack))
         ),
-        Reason::Frozen { stage, until } => format!("stage {stage} is frozen until {until}"),
-        Reason::Soaks { cluster, until } => format!("{cluster} soaks until {until}"),
+        Reason::Frozen { stage, until } => format!("stage {stage} is frozen until {}", until.clock()),
+        Reason::Soaks { cluster, until } => format!("{cluster} soaks until {}", until.clock()),
         Reason::SoaksOn { nodes } => format!(
             "it soaks on: {}",
             joined(nodes.iter().map(health::tolerated))
