@@ -21,13 +21,14 @@ pub fn mending(place: &str, why: &str) -> String {
 
 fn without_backup(place: &str) -> String {
     let parts: Vec<&str> = place.split(['/', '\\']).collect();
-    // The last folder of the store that is named: the store itself may lie in one of the same name.
+    let last = parts.last().copied().unwrap_or_default();
+    // The last folder of a store that is named: the store itself may lie in one of the same name.
     let folders = parts.iter().zip(parts.iter().skip(1)).rev();
-    let known = folders.filter(|(folder, _)| FOLDERS.contains(folder));
-    let (folder, name) = known
-        .map(|(folder, name)| (*folder, *name))
-        .next()
-        .unwrap_or(("", parts.last().copied().unwrap_or_default()));
+    let mut known = folders.filter(|(folder, _)| FOLDERS.contains(folder));
+    let (folder, name) = match (ALONE.contains(&last), known.next()) {
+        (false, Some((folder, name))) => (*folder, *name),
+        (true, _) | (false, None) => ("", last),
+    };
     match (folder, name) {
         ("journals", name) => {
             let id = name.strip_suffix(".jsonl").unwrap_or(name);
@@ -48,7 +49,31 @@ fn without_backup(place: &str) -> String {
     }
 }
 
-const FOLDERS: [&str; 5] = ["journals", "baselines", "hooks", "access", "stops"];
+/// The folders of a store.
+const FOLDERS: [&str; 19] = [
+    "journals",
+    "checkpoints",
+    "carriers",
+    "baselines",
+    "locks",
+    "sequence",
+    "contents",
+    "access",
+    "requests",
+    "ended",
+    "waits",
+    "notified",
+    "warnings",
+    "hooks",
+    "outputs",
+    "drift",
+    "forgotten",
+    "probes",
+    "stops",
+];
+
+/// What lies in none of them.
+const ALONE: [&str; 3] = ["board.json", "store.json", "starting.json"];
 
 #[cfg(test)]
 mod tests {
@@ -74,6 +99,10 @@ mod tests {
             ("./.kfleet/baselines/a.example.com.json", "writes it anew"),
             ("./.kfleet/stops/all.json", "`kfleet stop` again"),
             ("/srv/journals/store/board.json", "those that are resumed"),
+            (
+                "/srv/journals/store/locks/a.example.com.json",
+                "no process drives",
+            ),
             ("bucket/store.json", "\"cloud\": \"aws\""),
             ("bucket/locks/a.example.com.json", "no process drives"),
         ] {
