@@ -34,7 +34,7 @@ fn without_backup(place: &str) -> String {
             let id = name.strip_suffix(".jsonl").unwrap_or(name);
             let id = id.strip_suffix(".head").unwrap_or(id);
             format!(
-                "move all that begins with `journals/{id}` out of the store, and keep it: the rollout is forgotten then, and what it left half-way (cordoned nodes, surge, suspended processes) is for a person to look at before the next one"
+                "move all that begins with `journals/{id}` out of the store while no process drives it, and keep it: the rollout is forgotten then, and what it left half-way (cordoned nodes, surge, suspended processes) is for a person to look at before the next one"
             )
         }
         ("baselines", _) => "move it out of the store: the next rollout of the cluster writes it anew, and until then its documents are not compared and its soak is not known".into(),

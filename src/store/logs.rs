@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -83,6 +83,7 @@ impl Log {
     ) -> Result<(), StoreError> {
         match self {
             Log::File(lines) => {
+                lines.check()?;
                 lines.append(text)?;
                 lines.holds(tail);
                 Ok(())
@@ -93,7 +94,7 @@ impl Log {
 
     pub(super) fn check(&self, id: &str) -> Result<(), StoreError> {
         match self {
-            Log::File(_) => Ok(()),
+            Log::File(lines) => lines.check(),
             Log::Objects(batches) => batches.carrier.check(&format!("rollout {id}")),
         }
     }
@@ -311,6 +312,24 @@ impl Lines {
             lines.cut().map_err(error)?;
         }
         Ok((lines, whole))
+    }
+
+    /// Whether the file that stands under its name is the one that is written to, and holds what was written: a person may move it away, or put another
+    /// one back, while this process goes on. What is done then would be in no journal that anybody finds.
+    fn check(&self) -> Result<(), StoreError> {
+        let is_ours = |there: &fs::Metadata, ours: &fs::Metadata| {
+            (there.dev(), there.ino()) == (ours.dev(), ours.ino()) && ours.len() >= self.whole
+        };
+        match (fs::metadata(&self.path), self.file.metadata()) {
+            (Ok(there), Ok(ours)) if is_ours(&there, &ours) => Ok(()),
+            (Err(e), _) | (_, Err(e)) if e.kind() != ErrorKind::NotFound => {
+                Err(refused("read", &self.path, &e).into())
+            }
+            (Ok(_) | Err(_), _) => Err(StoreError::Damaged {
+                place: self.path.display().to_string(),
+                why: "it was taken away or replaced while this process wrote to it".into(),
+            }),
+        }
     }
 
     fn append(&mut self, text: &[u8]) -> Result<(), StoreError> {

@@ -41,7 +41,7 @@ fn a_damaged_journal_is_put_back_or_moved_away() {
         bed.run(command).refuses(&[
             &format!("{id}.jsonl is damaged"),
             "hint: put it back from a backup of the store",
-            &format!("without one, move all that begins with `journals/{id}` out of the store, and keep it"),
+            &format!("without one, move all that begins with `journals/{id}` out of the store while no process drives it, and keep it"),
         ]);
     }
     // With a backup it goes on.

@@ -1,5 +1,8 @@
 //! The runner: gates and clusters at the same time, nothing that waits for something else, and what a lock that is lost does to what is under way.
 
+use std::cell::Cell;
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,9 +13,9 @@ use kfleet::model::{Applied, CloudEffect, ClusterName, NodeEffect, Nodes, Span, 
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{ClusterEvent, Ending, Event, Record, RolloutEvent, StepEvent, Verdict};
 use kfleet::run::{Outcome, RunError, Signal, run};
-use kfleet::store::Journal;
+use kfleet::store::{Journal, StoreError};
 
-use crate::support::{Scene, asks_world, block, folder, name};
+use crate::support::{Scene, Spy, asks_world, block, folder, name};
 
 /// The simulated account in a hurry: a second of its time takes a millisecond. Every effect and look takes its time, too.
 struct Quick {
@@ -80,7 +83,7 @@ impl NodeApi for Quick {
 }
 
 /// One cluster, then `clusters` side by side.
-fn scene(dir: &std::path::Path, clusters: usize, gate: &str) -> Scene {
+fn scene(dir: &Path, clusters: usize, gate: &str) -> Scene {
     let mut scene = Scene::small(dir, &[("nodes", 1, 3, false)]);
     scene.prod = (1..=clusters)
         .map(|n| name(&format!("prod-{n:02}.k8s.test")))
@@ -290,4 +293,75 @@ fn a_gate_that_cannot_be_run_waits() {
         matches!(verdicts.first(), Some(Verdict::Wait(why)) if kfleet::report::ground_text(why).contains("cannot be run")),
         "{verdicts:?}"
     );
+}
+
+/// Carries it on, and does something to the journal's file when the first step is written down. Why it ended, and how many effects came later.
+fn with_a_journal_that(scene: &Scene, happens: impl Fn(&Path)) -> (RunError, usize) {
+    let spy = Spy::new(scene.world());
+    let mut journal = Journal::take_up(&scene.store(), "r2").unwrap();
+    let path = scene.dir.join("journals/r2.jsonl");
+    let before = Cell::new(None);
+    let error = block(run(
+        &spy,
+        &scene.store(),
+        &mut journal,
+        &scene.drive(),
+        || false,
+        |signal| {
+            let Signal::Recorded(record) = signal else {
+                return;
+            };
+            spy.hear(record);
+            let is_step = matches!(record.event, Event::Step(_, StepEvent::Intent { .. }));
+            if before.get().is_none() && is_step {
+                happens(&path);
+                before.set(Some(spy.done().len()));
+            }
+        },
+    ));
+    let before = before.get().unwrap();
+    (error.unwrap_err(), spy.done().len() - before)
+}
+
+#[test]
+fn nothing_is_done_once_the_journal_was_taken_away() {
+    let away = |path: &Path| fs::rename(path, path.with_extension("away")).unwrap();
+    let older = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap();
+        let first = text.lines().next().unwrap().to_owned() + "\n";
+        fs::write(path, first).unwrap();
+    };
+    let replaced = |path: &Path| {
+        let text = fs::read(path).unwrap();
+        fs::remove_file(path).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let happens: [&dyn Fn(&Path); 3] = [&away, &older, &replaced];
+    for happens in happens {
+        for back in [false, true] {
+            let dir = folder();
+            let scene = Scene::small(dir.path(), &[("nodes", 2, 4, false)]).made();
+            let rollout = scene.rollout(&scene.world(), "r2", &[]);
+            let (mut journal, _) = Journal::begin(&scene.store(), &rollout).unwrap();
+            if back {
+                let spy = Spy::new(scene.world());
+                let outcome = scene.carry(&spy, &mut journal, &scene.drive(), &mut Vec::new());
+                assert_eq!(outcome.unwrap(), Outcome::Ended(Ending::Finished));
+                let asked = RolloutEvent::RollbackAsked {
+                    by: "anna".into(),
+                    reason: "worse".into(),
+                };
+                journal
+                    .append(spy.now(), vec![Event::Rollout(asked)])
+                    .unwrap();
+            }
+            drop(journal);
+            let (error, later) = with_a_journal_that(&scene, happens);
+            assert!(
+                matches!(&error, RunError::Store(StoreError::Damaged { .. })),
+                "{error}"
+            );
+            assert_eq!(later, 0, "effects that are in no journal");
+        }
+    }
 }

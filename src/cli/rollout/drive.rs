@@ -14,8 +14,8 @@ use crate::cli::{Exit, attend, git};
 use crate::model::Span;
 use crate::report;
 use crate::rollout::{Ending, Record};
-use crate::run::{Drive, HookDrive, HookRunning, Kubeconfigs, Outcome, Signal, run};
-use crate::store::{CloudKind, Journal, Store};
+use crate::run::{Drive, HookDrive, HookRunning, Kubeconfigs, Outcome, RunError, Signal, run};
+use crate::store::{CloudKind, Journal, Store, StoreError};
 
 /// Between two looks while something is under way.
 pub(super) const POLL: Span = Span::from_secs(10);
@@ -96,11 +96,7 @@ impl Driver<'_> {
             return Ok(Outcome::Interrupted);
         };
         notices.close().await;
-        let outcome = outcome.map_err(|e| {
-            Failure::from(e).hint(format!(
-                "everything that was begun is in the journal; `kfleet rollout resume {id}` goes on"
-            ))
-        })?;
+        let outcome = outcome.map_err(|e| failed(e, id))?;
         self.world.rest()?;
         let summary = report::rollout_summary(journal.rollout(), journal.progress());
         if machine {
@@ -145,6 +141,18 @@ fn kubeconfigs(own: &OwnFolder) -> Option<Kubeconfigs> {
 #[cfg(not(feature = "kubernetes"))]
 fn kubeconfigs(_own: &OwnFolder) -> Option<Kubeconfigs> {
     None
+}
+
+/// Why it cannot go on now, and how it does later. Of a store that is damaged that is not known, and what to do about it is said already.
+fn failed(error: RunError, id: &str) -> Failure {
+    let is_damaged = matches!(
+        error,
+        RunError::Store(StoreError::Damaged { .. } | StoreError::Journal { .. })
+    );
+    let goes_on = (!is_damaged).then(|| {
+        format!("everything that was begun is in the journal; `kfleet rollout resume {id}` goes on")
+    });
+    Failure::from(error).hints(goes_on)
 }
 
 /// What it waits for, and what a person does about that; nothing where its events have said it.

@@ -287,14 +287,21 @@ pub(super) fn free(
 /// without an end. A row without work may be of a rollout that is being started; a shard's is for its successor.
 fn without_lost(store: &Store) -> Result<(), Failure> {
     let may_be_lost = |row: &BoardRow| row.seat.is_none() && !row.active.is_empty();
-    if !store.board()?.rows.values().any(may_be_lost) {
+    let rows = store.board()?.rows;
+    let mut lost: BTreeSet<String> = rows
+        .into_iter()
+        .filter(|(_, row)| may_be_lost(row))
+        .map(|(id, _)| id)
+        .collect();
+    if lost.is_empty() {
         return Ok(());
     }
-    let known: BTreeSet<String> = store.rollouts()?.into_iter().collect();
+    // Listed after the board was read: a row has work only once its journal is there, so that one which begins meanwhile is not taken for lost.
+    for id in store.rollouts()? {
+        lost.remove(&id);
+    }
     store.change_board(|board| {
-        board
-            .rows
-            .retain(|id, row| known.contains(id) || !may_be_lost(row));
+        board.rows.retain(|id, _| !lost.contains(id));
     })?;
     Ok(())
 }
