@@ -200,7 +200,7 @@ fn a_torn_last_line_is_cut_off_and_any_other_damage_is_refused() {
         "plan",
     ] {
         bed.run(words)
-            .refuses(&[".jsonl is damaged", "line 41", "nothing was done"]);
+            .refuses(&[".jsonl is damaged", "line 41", "put it back from a backup"]);
     }
     assert_same(&before, &bed.tree());
 
@@ -210,7 +210,7 @@ fn a_torn_last_line_is_cut_off_and_any_other_damage_is_refused() {
     cut.drain(middle..next);
     fs::write(&journal, &cut).unwrap();
     bed.run("rollout resume --auto-approve")
-        .refuses(&[".jsonl is damaged", "nothing was done"]);
+        .refuses(&[".jsonl is damaged", "put it back from a backup"]);
 
     // Whole lines that are gone from the end: what was written is noted beside the journal.
     fs::write(&journal, &whole[..last_line]).unwrap();
@@ -218,7 +218,7 @@ fn a_torn_last_line_is_cut_off_and_any_other_damage_is_refused() {
         bed.run(words).refuses(&[
             ".jsonl is damaged",
             "its end is missing",
-            "nothing was done",
+            "put it back from a backup",
         ]);
     }
 

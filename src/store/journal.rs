@@ -76,7 +76,7 @@ impl Journal {
         store.keep(&written.contents)?;
         store.number(&rollout.id)?;
         let tail = Tail::new(progress.seq, &chain);
-        let log = Log::begin(store, &rollout.id, written.text.as_bytes(), &tail)?;
+        let log = Log::begin(store, &rollout.id, &written.text, &tail)?;
         let first = Self::first_of(written.records, place)?;
         let mut journal = Journal::of(store, log, chain, (rollout.clone(), progress));
         journal.since = written.text.len();
@@ -259,7 +259,7 @@ impl Journal {
             self.log.reopened(&self.rollout.id)?;
         }
         let tail = Tail::new(self.progress.seq, &self.chain);
-        let (records, text) = (written.records.len(), written.text.as_bytes());
+        let (records, text) = (written.records.len(), &written.text);
         self.log
             .append(&self.rollout.id, first, records, text, &tail)?;
         self.since += text.len();
@@ -296,7 +296,7 @@ fn places_of(rollout: &Rollout) -> BTreeMap<ClusterName, (usize, usize, usize)> 
 /// Records, their lines, and the user data that the lines name.
 struct Written {
     records: Vec<Record>,
-    text: String,
+    text: Vec<u8>,
     contents: Contents,
 }
 
@@ -310,7 +310,7 @@ fn written(
 ) -> Result<Written, StoreError> {
     let mut written = Written {
         records: Vec::with_capacity(events.len()),
-        text: String::new(),
+        text: Vec::new(),
         contents: Contents::new(),
     };
     for event in events {
@@ -325,12 +325,12 @@ fn written(
                 place: place.to_owned(),
                 source,
             })?;
-        let line = chain.write(&record, &mut written.contents);
-        written.text += &line.map_err(|e| StoreError::Damaged {
+        let line = chain.write(&record, &mut written.text, &mut written.contents);
+        line.map_err(|e| StoreError::Damaged {
             place: place.to_owned(),
             why: e.to_string(),
         })?;
-        written.text.push('\n');
+        written.text.push(b'\n');
         written.records.push(record);
     }
     Ok(written)

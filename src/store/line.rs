@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::damage::too_new;
+use super::given::{Replacing, replaced};
 use crate::model::Timestamp;
 use crate::rollout::{Event, JOURNAL_VERSION, Record};
 
@@ -15,8 +17,6 @@ use crate::rollout::{Event, JOURNAL_VERSION, Record};
 const HASH: usize = 32;
 /// What stands in a journal in place of user data: this, and the name of the object that holds it.
 const REFERENCE: &str = "content:";
-/// How user data that the fleet gives begins in the text of a record.
-const GIVEN: &str = "{\"given\":\"";
 
 /// User data by its digest.
 pub(super) type Contents = BTreeMap<String, String>;
@@ -76,12 +76,13 @@ impl Chain {
         *self == chain
     }
 
-    /// The line of a record, without its end. User data in it goes into `contents`.
+    /// Adds the line of a record to a text, without its end. User data in it goes into `contents`.
     pub(super) fn write(
         &mut self,
         record: &Record,
+        text: &mut Vec<u8>,
         contents: &mut Contents,
-    ) -> Result<String, serde_json::Error> {
+    ) -> Result<(), serde_json::Error> {
         let Record { seq, at, event } = record;
         let written = Written {
             seq: *seq,
@@ -89,20 +90,18 @@ impl Chain {
             event,
             after: self.last.as_deref(),
         };
-        let mut text = serde_json::to_string(&written)?;
-        if text.contains(GIVEN) {
-            let mut value = serde_json::to_value(&written)?;
-            each_given(&mut value, &mut |given| {
-                let name = digest(given.as_bytes());
-                let reference = format!("{REFERENCE}{name}");
-                contents.insert(name, std::mem::replace(given, reference));
-                Ok::<(), serde_json::Error>(())
-            })?;
-            text = serde_json::to_string(&value)?;
-        }
+        let begin = text.len();
+        let mut line = Replacing::new(text, |given: String| {
+            let name = digest(given.as_bytes());
+            let reference = format!("{REFERENCE}{name}");
+            contents.insert(name, given);
+            Ok(reference)
+        });
+        serde_json::to_writer(&mut line, &written)?;
+        line.end()?;
         self.begun |= self.last.is_some();
-        self.last = Some(hash(text.as_bytes()));
-        Ok(text)
+        self.last = Some(hash(text.get(begin..).unwrap_or_default()));
+        Ok(())
     }
 
     /// The record in the next line. `content` finds user data by its digest.
@@ -146,24 +145,34 @@ fn parse(
     line: &[u8],
     content: &mut impl FnMut(&str) -> Result<String, String>,
 ) -> Result<Read, String> {
-    let text = std::str::from_utf8(line).map_err(|e| e.to_string())?;
-    if !text.contains(&format!("{GIVEN}{REFERENCE}")) {
-        return serde_json::from_str(text)
-            .map_err(|e| newer(text).unwrap_or_else(|| e.to_string()));
+    let read = |text: &[u8]| {
+        serde_json::from_slice(text).map_err(|e| newer(text).unwrap_or_else(|| e.to_string()))
+    };
+    if memmem::find(line, REFERENCE.as_bytes()).is_none() {
+        return read(line);
     }
-    let mut value: Value = serde_json::from_str(text).map_err(|e| e.to_string())?;
-    each_given(&mut value, &mut |given| {
-        if let Some(name) = given.strip_prefix(REFERENCE) {
-            *given = content(name)?;
-        }
-        Ok::<(), String>(())
-    })?;
-    serde_json::from_value(value).map_err(|e| e.to_string())
+    let whole = replaced(
+        line,
+        &mut |given: String| match given.strip_prefix(REFERENCE) {
+            Some(name) => content(name).map_err(Unreadable),
+            None => Ok(given),
+        },
+    );
+    read(&whole.map_err(|Unreadable(why)| why)?)
+}
+
+/// Why a line is not a record.
+struct Unreadable(String);
+
+impl From<serde_json::Error> for Unreadable {
+    fn from(error: serde_json::Error) -> Unreadable {
+        Unreadable(error.to_string())
+    }
 }
 
 /// What is wrong with the first line of a journal that a newer kfleet wrote.
-fn newer(text: &str) -> Option<String> {
-    let value: Value = serde_json::from_str(text).ok()?;
+fn newer(text: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(text).ok()?;
     let version = value.pointer("/event/started/rollout/version")?.as_u64()?;
     (version > u64::from(JOURNAL_VERSION)).then(|| too_new(version))
 }
@@ -182,23 +191,4 @@ pub(super) fn digest(bytes: &[u8]) -> String {
         .iter()
         .flat_map(|b| [digit(b >> 4), digit(b & 15)])
         .collect()
-}
-
-/// Visits every user data that the fleet gives, wherever it stands in a record.
-fn each_given<E>(
-    value: &mut Value,
-    visit: &mut impl FnMut(&mut String) -> Result<(), E>,
-) -> Result<(), E> {
-    match value {
-        Value::Object(map) => {
-            if map.len() == 1
-                && let Some(Value::String(given)) = map.get_mut("given")
-            {
-                return visit(given);
-            }
-            map.values_mut().try_for_each(|v| each_given(v, visit))
-        }
-        Value::Array(items) => items.iter_mut().try_for_each(|v| each_given(v, visit)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
-    }
 }

@@ -38,6 +38,7 @@ mod drift;
 mod error;
 mod folder;
 mod forgotten;
+mod given;
 mod holder;
 mod hooks;
 mod journal;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::answers::{EffectOutcome, already_exists, done, moved, spot_template, unknown_version};
 use super::chance::salt;
@@ -42,7 +42,7 @@ enum Due {
 }
 
 /// What a cluster's file holds beside its place and time.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GroupsState {
     pub(super) groups: BTreeMap<AsgName, Cached<SimulatedGroup, Views>>,
@@ -50,7 +50,7 @@ pub(super) struct GroupsState {
     /// Groups ever made here, so that one made again under its old name meets another fate.
     pub(super) made: BTreeMap<AsgName, u64>,
     /// What kops keeps of it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "SimulatedStateStore::is_empty")]
     pub(super) kops: SimulatedStateStore,
 }
 

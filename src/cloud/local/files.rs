@@ -1,7 +1,7 @@
 //! The files of the simulated account: one for the clock, one per cluster, JSON with a version. Knows no rules of AWS.
 //!
 //! A file is replaced by renaming a complete new one over it, so that a process killed at any moment leaves the old
-//! or the new. A cluster's file may be older than the clock; one that is newer moves the clock when read.
+//! or the new; what is added to a cluster's (`cluster_files`) is a line or nothing. A cluster's file may be older than the clock; one that is newer moves the clock when read.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::cluster::{GroupsState, SimulatedCluster};
-use super::kept::Cached;
+use super::cluster::SimulatedCluster;
+use super::cluster_files;
 use super::options::Options;
-use crate::cloud::{CloudError, Place};
-use crate::model::{AccountId, AsgName, ClusterName, Region, Span, Timestamp};
+use crate::cloud::CloudError;
+use crate::model::{Span, Timestamp};
 
-/// The version of the files that this program reads and writes.
-const VERSION: u32 = 1;
+/// The version of the files that this program writes. Those of version 1 it reads as well: in them a cluster's file is replaced at each change.
+pub(super) const VERSION: u32 = 2;
 const CLOCK: &str = "clock.json";
 const LOCK: &str = "lock";
 
@@ -38,19 +38,6 @@ pub(super) struct Clock {
 #[derive(Deserialize)]
 struct Head {
     version: u32,
-}
-
-/// A cluster's file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClusterFile {
-    #[expect(dead_code, reason = "has been read as the head")]
-    version: u32,
-    cluster: ClusterName,
-    account: AccountId,
-    region: Region,
-    at: Timestamp,
-    state: GroupsState,
 }
 
 impl Clock {
@@ -115,38 +102,11 @@ fn clusters(dir: &Path, seen: &mut Stamps) -> Result<Vec<SimulatedCluster>, Clou
         }
         clusters.extend(
             changed_file(&path, seen)?
-                .then(|| cluster_in(dir, &path))
+                .then(|| cluster_files::read(dir, &path))
                 .transpose()?,
         );
     }
     Ok(clusters)
-}
-
-fn cluster_in(dir: &Path, path: &Path) -> Result<SimulatedCluster, CloudError> {
-    let bytes = fs::read(path).map_err(|e| unusable(path, &e))?;
-    let ClusterFile {
-        version: _,
-        cluster,
-        account,
-        region,
-        at,
-        state,
-    } = decode(path, &bytes)?;
-    let place = Place {
-        cluster,
-        account,
-        region,
-    };
-    if path != cluster_path(dir, &place) {
-        return Err(unusable(
-            path,
-            &format!(
-                "it holds cluster {} of account {}",
-                place.cluster, place.account
-            ),
-        ));
-    }
-    Ok(SimulatedCluster::with(place, at, state))
 }
 
 /// Whether a file is another one than when it was last seen: each is replaced as a whole.
@@ -156,9 +116,10 @@ fn changed_file(path: &Path, seen: &mut Stamps) -> Result<bool, CloudError> {
     Ok(seen.insert(path.to_owned(), stamp) != Some(stamp))
 }
 
-fn decode<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, CloudError> {
+/// A whole file, or its first line.
+pub(super) fn decode<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, CloudError> {
     let head: Head = serde_json::from_slice(bytes).map_err(|e| unusable(path, &e))?;
-    if head.version != VERSION {
+    if !(1..=VERSION).contains(&head.version) {
         return Err(unusable(
             path,
             &format!(
@@ -167,6 +128,11 @@ fn decode<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, CloudErro
             ),
         ));
     }
+    read_json(path, bytes)
+}
+
+/// A line of a file. What is wrong with it is told with the path that leads there.
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, CloudError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut reader).map_err(|e| unusable(path, &e))
 }
@@ -177,63 +143,6 @@ pub(super) fn write_clock(dir: &Path, clock: &Clock) -> Result<(), CloudError> {
     write(&path, &json)
 }
 
-pub(super) fn write_cluster(dir: &Path, cluster: &SimulatedCluster) -> Result<(), CloudError> {
-    let path = cluster_path(dir, &cluster.place);
-    let json = cluster_json(cluster).map_err(|e| unusable(&path, &e))?;
-    write(&path, &json)
-}
-
-/// What [`ClusterFile`] reads, put together from the parts that are kept as JSON.
-fn cluster_json(cluster: &SimulatedCluster) -> Result<String, serde_json::Error> {
-    let Place {
-        cluster: name,
-        account,
-        region,
-    } = &cluster.place;
-    let GroupsState {
-        groups,
-        templates,
-        made,
-        kops,
-    } = &cluster.state;
-    let head = serde_json::json!({"version": VERSION, "cluster": name, "account": account, "region": region, "at": cluster.at}).to_string();
-    let mut json = head.trim_end_matches('}').to_owned();
-    json.push_str(",\"state\":{\"groups\":{");
-    push_entries(&mut json, groups)?;
-    json.push_str("},\"templates\":{");
-    push_entries(&mut json, templates)?;
-    json.push_str("},\"made\":");
-    json.push_str(&serde_json::to_string(made)?);
-    if !kops.is_empty() {
-        json.push_str(",\"kops\":");
-        json.push_str(&serde_json::to_string(kops)?);
-    }
-    json.push_str("}}");
-    Ok(json)
-}
-
-fn push_entries<T: Clone + Serialize, V: Default>(
-    json: &mut String,
-    entries: &BTreeMap<AsgName, Cached<T, V>>,
-) -> Result<(), serde_json::Error> {
-    for (nth, (name, kept)) in entries.iter().enumerate() {
-        json.push_str(if nth == 0 { "" } else { "," });
-        json.push_str(&serde_json::to_string(name)?);
-        json.push(':');
-        json.push_str(kept.json()?);
-    }
-    Ok(())
-}
-
-fn cluster_path(dir: &Path, place: &Place) -> PathBuf {
-    let Place {
-        cluster,
-        account,
-        region,
-    } = place;
-    dir.join(format!("cluster-{account}-{region}-{cluster}.json"))
-}
-
 /// A file that only its owner reads: user data stands in it.
 pub(super) fn private() -> fs::OpenOptions {
     let mut options = fs::OpenOptions::new();
@@ -242,7 +151,7 @@ pub(super) fn private() -> fs::OpenOptions {
 }
 
 /// Writes beside it and renames. Not synced to the disk: what is simulated need not outlive the machine, only the process.
-fn write(path: &Path, json: &str) -> Result<(), CloudError> {
+pub(super) fn write(path: &Path, json: &str) -> Result<(), CloudError> {
     let temporary = path.with_extension("json.new");
     private()
         .create(true)

@@ -1,64 +1,47 @@
-//! [`Cached`]: a value that is cheap to copy and to write again while it does not change. Knows neither files nor what it holds.
+//! [`Cached`]: a value that is cheap to copy while it does not change, and that knows its copies. Knows neither files nor what it holds.
 //!
-//! An effect changes one group of a cluster, while the cluster's file is written as a whole: without this, each of a
-//! rollout's thousands of effects would copy and serialise all the other groups too.
+//! An effect changes one group of a cluster: without this, each of a rollout's thousands of effects would copy and write all the other groups too.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A value shared with its copies until one of them changes, with its JSON once that was asked for, and what else is made of it.
+/// A value shared with its copies until one of them changes, with what was made of it since.
 #[derive(Debug)]
 pub(super) struct Cached<T, V = ()> {
     value: Arc<T>,
-    made: Arc<Made<V>>,
-}
-
-/// What was made of a value since it changed last.
-#[derive(Debug, Default)]
-struct Made<V> {
-    json: OnceLock<String>,
-    views: V,
+    views: Arc<V>,
 }
 
 impl<T, V> Clone for Cached<T, V> {
     fn clone(&self) -> Self {
         Cached {
             value: Arc::clone(&self.value),
-            made: Arc::clone(&self.made),
+            views: Arc::clone(&self.views),
         }
     }
 }
 
-impl<T: Clone + Serialize, V: Default> Cached<T, V> {
+impl<T: Clone, V: Default> Cached<T, V> {
     pub(super) fn new(value: T) -> Self {
         Cached {
             value: Arc::new(value),
-            made: Arc::default(),
+            views: Arc::default(),
         }
     }
 
     /// The value, to change it.
     pub(super) fn change(&mut self) -> &mut T {
-        self.made = Arc::default();
+        self.views = Arc::default();
         Arc::make_mut(&mut self.value)
-    }
-
-    /// As it stands in the file.
-    pub(super) fn json(&self) -> Result<&str, serde_json::Error> {
-        if let Some(json) = self.made.json.get() {
-            return Ok(json);
-        }
-        let json = serde_json::to_string(&*self.value)?;
-        Ok(self.made.json.get_or_init(|| json))
     }
 }
 
 impl<T, V> Cached<T, V> {
     /// What was made of it since it changed last.
     pub(super) fn views(&self) -> &V {
-        &self.made.views
+        &self.views
     }
 
     /// Whether the other one is a copy of it, and neither has changed since.
@@ -74,9 +57,15 @@ impl<T, V> std::ops::Deref for Cached<T, V> {
     }
 }
 
-impl<'de, T: DeserializeOwned + Clone + Serialize, V: Default> Deserialize<'de> for Cached<T, V> {
+impl<'de, T: DeserializeOwned + Clone, V: Default> Deserialize<'de> for Cached<T, V> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         T::deserialize(from).map(Cached::new)
+    }
+}
+
+impl<T: Serialize, V> Serialize for Cached<T, V> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(to)
     }
 }
 
@@ -85,16 +74,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_follows_changes_and_copies_do_not() {
+    fn a_change_makes_it_another_than_its_copies() {
         let mut one: Cached<Vec<i32>> = Cached::new(vec![1]);
-        assert_eq!(one.json().ok(), Some("[1]"));
         let copy = one.clone();
         assert!(one.is(&copy));
         one.change().push(2);
         assert!(!one.is(&copy));
-        assert_eq!(
-            (one.json().ok(), copy.json().ok()),
-            (Some("[1,2]"), Some("[1]"))
-        );
+        assert_eq!((one.len(), copy.len()), (2, 1));
     }
 }

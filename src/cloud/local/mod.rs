@@ -13,6 +13,7 @@ mod balancers;
 mod capacity;
 mod chance;
 mod cluster;
+mod cluster_files;
 mod denial;
 mod faults;
 mod files;

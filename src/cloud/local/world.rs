@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use super::act::Act;
 use super::answers::{EffectOutcome, already_exists};
 use super::cluster::SimulatedCluster;
+use super::cluster_files::ClusterFiles;
 use super::faults::{Fault, Faults};
 use super::files::{self, Clock, Stamps};
 use super::index::Index;
@@ -63,6 +64,8 @@ pub(super) struct Inner {
     sharing: Option<Sharing>,
     /// Files as they were last seen.
     seen: Stamps,
+    /// What it wrote to the folder last.
+    files: ClusterFiles,
     /// Why what others did cannot be read.
     trouble: Option<CloudError>,
     /// What is the case now: what was ordered, and what the scenario brings.
@@ -182,11 +185,20 @@ impl World {
     /// # Errors
     /// [`CloudError::State`] when a file cannot be written.
     pub fn rest(&self) -> Result<(), CloudError> {
-        let inner = self.inner();
+        let mut inner = self.inner();
         if inner.killed || !inner.is_alone()? {
             return Ok(());
         }
-        inner.clusters.values().try_for_each(|c| inner.save(c))
+        let Inner {
+            dir,
+            clusters,
+            files,
+            ..
+        } = &mut *inner;
+        let dir = dir.as_deref();
+        dir.map_or(Ok(()), |dir| {
+            clusters.values().try_for_each(|c| files.rest(dir, c))
+        })
     }
 
     /// Lets another process take the place of the one that was killed. The scenario goes on.
@@ -239,6 +251,7 @@ impl Inner {
             is_shared: false,
             sharing: None,
             seen: Stamps::new(),
+            files: ClusterFiles::default(),
             trouble: None,
             faults: Faults::default(),
             ordered: Vec::new(),
@@ -313,7 +326,7 @@ impl Inner {
             // Files that lag behind would be caught up with the new options: bring them up to date first.
             self.clusters
                 .values()
-                .try_for_each(|cluster| files::write_cluster(&dir, cluster))?;
+                .try_for_each(|cluster| self.files.write(&dir, cluster))?;
             files::write_clock(&dir, &Clock::new(self.now, &self.options))?;
             self.saved = Some(self.options);
         }
@@ -389,7 +402,7 @@ impl Inner {
         {
             happened
                 .into_iter()
-                .try_for_each(|cluster| files::write_cluster(dir, cluster))?;
+                .try_for_each(|cluster| self.files.write(dir, cluster))?;
         }
         Ok(())
     }
@@ -425,10 +438,10 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) fn save(&self, cluster: &SimulatedCluster) -> Result<(), CloudError> {
+    pub(super) fn save(&mut self, cluster: &SimulatedCluster) -> Result<(), CloudError> {
         self.dir
             .as_ref()
-            .map_or(Ok(()), |dir| files::write_cluster(dir, cluster))
+            .map_or(Ok(()), |dir| self.files.write(dir, cluster))
     }
 
     fn save_clock(&self) -> Result<(), CloudError> {

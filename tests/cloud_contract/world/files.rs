@@ -202,12 +202,12 @@ async fn unusable_files_are_named_and_kept() {
         (&clock, String::new(), "clock.json: EOF while parsing"),
         (
             &clock,
-            good_clock.replace("\"version\":1", "\"version\":7"),
-            "clock.json: it is of version 7, this program knows version 1",
+            good_clock.replace("\"version\":2", "\"version\":7"),
+            "clock.json: it is of version 7, this program knows version 2",
         ),
         (
             &cluster,
-            good[..good.len() / 2].to_owned(),
+            good[..good.find('\n').unwrap() / 2].to_owned(),
             "cluster-111122223333-eu-west-3-one.k8s.foo.bar.json: EOF while parsing",
         ),
         (
@@ -262,17 +262,20 @@ async fn a_change_that_cannot_be_saved_did_not_happen() {
     let name = spot_group(&world, CLUSTER, "nodes").await;
     let bench = Bench::new(&world, CLUSTER);
     let (before, logged) = (bench.cluster().await, world.log());
-    // Something in the way of the temporary file.
-    let obstacle = dir
+    // Something in the way of the file, and of a new one.
+    let file = dir
         .path()
-        .join("cluster-111122223333-eu-west-3-one.k8s.foo.bar.json.new");
-    std::fs::create_dir(&obstacle).unwrap();
+        .join("cluster-111122223333-eu-west-3-one.k8s.foo.bar.json");
+    let aside = dir.path().join("aside");
+    std::fs::rename(&file, &aside).unwrap();
+    std::fs::create_dir(&file).unwrap();
     assert!(matches!(
         bench.apply(&desired(&name, 3, 4)).await,
         Err(CloudError::State { .. })
     ));
     assert_eq!((bench.cluster().await, world.log()), (before, logged));
-    std::fs::remove_dir(&obstacle).unwrap();
+    std::fs::remove_dir(&file).unwrap();
+    std::fs::rename(&aside, &file).unwrap();
     assert_eq!(bench.told(&desired(&name, 3, 4)).await, "done");
 }
 
@@ -322,4 +325,56 @@ async fn a_group_made_again_is_another() {
             .await;
     }
     assert_eq!(ids.len(), 2);
+}
+
+/// What an effect changes is added as a line; one that a killed process left unfinished is none, and a file of the earlier form is read.
+#[tokio::test]
+async fn a_change_is_a_line_and_an_unfinished_one_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::open(dir.path(), quiet()).unwrap();
+    let name = spot_group(&world, CLUSTER, "nodes").await;
+    for other in ["others", "others-2", "others-3"] {
+        spot_group(&world, CLUSTER, other).await;
+    }
+    let bench = Bench::new(&world, CLUSTER);
+    let file = dir
+        .path()
+        .join("cluster-111122223333-eu-west-3-one.k8s.foo.bar.json");
+    world.rest().unwrap();
+    let whole = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(whole.matches('\n').count(), 1, "one line for who reads it");
+    assert_eq!(bench.told(&desired(&name, 3, 4)).await, "done");
+    let first = std::fs::read_to_string(&file).unwrap();
+    assert!(first.starts_with(&whole), "what stood there stands there");
+    let line = &first[whole.len()..];
+    assert!(
+        line.contains("nodes.") && !line.contains("others."),
+        "{line}"
+    );
+    assert_eq!(bench.told(&desired(&name, 4, 5)).await, "done");
+    let second = std::fs::read_to_string(&file).unwrap();
+    drop(world);
+    for (text, expected) in [
+        (second.clone(), 5),
+        (second[..second.len() - 1].to_owned(), 4),
+        (second[..first.len() + 1].to_owned(), 4),
+        (first.clone(), 4),
+        (first[..first.len() - 40].to_owned(), 3),
+        (
+            whole
+                .trim_end()
+                .replacen("\"version\":2", "\"version\":1", 1),
+            3,
+        ),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let world = World::open(dir.path(), quiet()).unwrap();
+        let bench = Bench::new(&world, CLUSTER);
+        assert_eq!(bench.group(&name).await.desired, expected);
+        // Whoever writes next leaves nothing unfinished behind.
+        assert_eq!(bench.told(&desired(&name, expected, 6)).await, "done");
+        drop(world);
+        let world = World::open(dir.path(), quiet()).unwrap();
+        assert_eq!(Bench::new(&world, CLUSTER).group(&name).await.desired, 6);
+    }
 }
