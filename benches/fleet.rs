@@ -272,7 +272,7 @@ fn filled(desired: &[DesiredCluster], empty: &Live) -> Live {
 }
 
 fn live_group(desired: &DesiredGroup) -> LiveGroup {
-    let definition = desired.definition.clone().canonical();
+    let definition = kfleet::model::Definition::clone(&desired.definition).canonical();
     let version = TemplateVersion::new(definition.launch_template.launch_template_data, None, None);
     LiveGroup {
         desired: definition.auto_scaling_group.min_size,

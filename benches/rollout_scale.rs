@@ -24,6 +24,10 @@ use kfleet::run::{Outcome, run};
 use kfleet::store::Journal;
 use support::{Scene, block, folder, name};
 
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// With the control-plane group, 12.
 const GROUPS: [(&str, u32, u32, bool); 11] = [
     ("g01", 1, 4, false),

@@ -43,7 +43,7 @@ impl AroundPlan {
             orphans: orphans(&store.baselines()?, is_known),
             under_way,
             room: Vec::new(),
-            blocking: lint::blocking(prepared, plan)?,
+            blocking: lint::blocking(prepared, plan),
             dry_runs: BTreeMap::new(),
         })
     }

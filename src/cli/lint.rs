@@ -1,16 +1,17 @@
 //! `kfleet lint`: the fleet's manifests and definitions against the rules. Holds no rule itself.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use super::args::{Arguments, LintArguments};
 use super::cores::on_all_cores;
 use super::failure::Failure;
 use super::formats::LintFormat;
+use super::lint_rules::{self, LintRules, own, settings};
 use super::output::Output;
-use super::pipeline::{PreparedFleet, prepare_for_lint};
+use super::pipeline::{PreparedFleet, prepare_for_lint, prepare_looked_at};
 use super::render::select;
 use super::{Exit, lint_fix, store, world};
+use crate::fleet;
 use crate::lint::{self, Date, Finding, FleetFacts, OwnRules, Report};
 use crate::model::{ClusterName, LiveCluster};
 use crate::plan::Plan;
@@ -31,31 +32,31 @@ pub(super) async fn run(
         output.result(&report::rules_text(&rules))?;
         return Ok(Exit::Good);
     }
-    let prepared = prepare_for_lint(&arguments.directory)?;
+    let fleet = fleet::load(&arguments.directory)?;
+    let settings = settings(&fleet, &own)?;
+    let by = LintRules { rules, settings };
+    // What changes is looked at anew, and what lives is known only afterwards.
+    let prepared = if command.live || command.fix {
+        prepare_for_lint(&arguments.directory)?
+    } else {
+        prepare_looked_at(fleet, &by)?
+    };
+    let LintRules { rules, settings } = by;
     let selected = select(&prepared.fleet, &command.clusters)?;
-    let settings = settings(&prepared, &own)?;
     let mut facts = facts(&prepared);
     if command.live {
         facts.live = Some(live(arguments, &prepared, output).await?);
     }
     let mut report = lint::lint_by(&rules, &facts, &settings, today()?);
-    let unused: Vec<lint::Waiver> = if command.clusters.is_empty() {
-        lint::unused_waivers(&settings, &report)
-            .into_iter()
-            .cloned()
-            .collect()
-    } else {
-        Vec::new()
-    };
+    let unused = lint::unused_waivers(&settings, &report)
+        .into_iter()
+        .cloned();
+    let unused: Vec<lint::Waiver> = unused.filter(|_| command.clusters.is_empty()).collect();
     if command.fix {
         let again = |after: &PreparedFleet| {
-            let settings = self::settings(after, &own)?;
-            Ok(lint::lint_by(
-                &rules,
-                &self::facts(after),
-                &settings,
-                today()?,
-            ))
+            let settings = lint_rules::settings(&after.fleet, &own)?;
+            let facts = self::facts(after);
+            Ok(lint::lint_by(&rules, &facts, &settings, today()?))
         };
         return lint_fix::run((&prepared, &report), again, command.yes, output);
     }
@@ -102,45 +103,6 @@ async fn live(
     Ok(live.clusters)
 }
 
-/// The rules of the team, from the folder `policies` of its fleet; none where there is no such folder.
-fn own(directory: &Path) -> Result<OwnRules, Failure> {
-    let folder = directory.join(lint::POLICIES);
-    let failed = |path: &Path, e: &std::io::Error| {
-        Failure::new(format!("cannot read {}: {e}", path.display()))
-    };
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(OwnRules::default()),
-        Err(e) => return Err(failed(&folder, &e)),
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|e| failed(&folder, &e))?.path();
-        let is_rules = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
-        if let Some(name) = path
-            .file_name()
-            .and_then(|n| n.to_str())
-            .filter(|_| is_rules)
-        {
-            let text = std::fs::read_to_string(&path).map_err(|e| failed(&path, &e))?;
-            files.push((format!("{}/{name}", lint::POLICIES), text));
-        }
-    }
-    files.sort();
-    OwnRules::read(&files).map_err(|e| {
-        Failure::new(e.to_string()).hint("docs/policies.md says how rules of your own are written")
-    })
-}
-
-pub(super) fn settings(
-    prepared: &PreparedFleet,
-    own: &OwnRules,
-) -> Result<lint::LintSettings, Failure> {
-    lint::LintSettings::of(&prepared.fleet.settings.lint, own).map_err(|e| {
-        Failure::new(format!("fleet.yaml: {e}")).hint("`kfleet lint --list` shows all rules")
-    })
-}
-
 fn explain(id: &str, own: &OwnRules, output: &Output) -> Result<Exit, Failure> {
     let id = own
         .rule_id(id)
@@ -173,25 +135,13 @@ pub(super) fn facts(prepared: &PreparedFleet) -> FleetFacts {
 }
 
 /// Findings that keep what a plan changes from being rolled out; none where `lint.block` of `fleet.yaml` is not set.
-pub(super) fn blocking(prepared: &PreparedFleet, plan: &Plan) -> Result<Vec<Finding>, Failure> {
-    // What is wrong with the names of rules stands in the way of lint alone, where lint blocks nothing.
-    if prepared.fleet.settings.lint.block.is_none() {
-        return Ok(Vec::new());
-    }
-    let own = own(&prepared.fleet.root)?;
-    let settings = settings(prepared, &own)?;
-    let Some(level) = settings.block else {
-        return Ok(Vec::new());
-    };
-    let rules = own.with_built_in();
-    let report = lint::lint_by(&rules, &facts(prepared), &settings, today()?);
+pub(super) fn blocking(prepared: &PreparedFleet, plan: &Plan) -> Vec<Finding> {
     let rolled = plan.clusters.iter().filter(|(_, c)| !c.is_empty());
     let rolled: BTreeSet<&ClusterName> = rolled.map(|(name, _)| name).collect();
     let is_rolled =
-        |f: &Finding| rolled.contains(&f.cluster) || f.others.iter().any(|c| rolled.contains(c));
-    let findings = report.findings.into_iter();
-    let blocking = findings.filter(|f| f.severity >= level && is_rolled(f));
-    Ok(blocking.collect())
+        |f: &&Finding| rolled.contains(&f.cluster) || f.others.iter().any(|c| rolled.contains(c));
+    let findings = prepared.blocking.iter();
+    findings.filter(is_rolled).cloned().collect()
 }
 
 /// Refuses to roll out what a finding blocks.

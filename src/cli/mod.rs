@@ -26,6 +26,7 @@ mod hooks;
 mod init;
 mod lint;
 mod lint_fix;
+mod lint_rules;
 mod migrate;
 mod notify;
 mod output;

@@ -110,9 +110,22 @@ impl Output {
 
     /// Whether the live view can be drawn: a dumb terminal cannot move its cursor.
     pub(super) fn is_screen(&self) -> bool {
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let is_plain = self.quiet || self.log == LogFormat::Json || is_dumb;
+        let is_plain = self.quiet || self.log == LogFormat::Json || is_dumb();
         !is_plain && std::io::stderr().is_terminal()
+    }
+
+    /// Takes what stood there before off the terminal at which the result is read. It stays in what can be scrolled back to.
+    pub(super) fn fresh_page(&self) -> Result<(), Failure> {
+        if is_dumb() || !self.colour() {
+            return Ok(());
+        }
+        let mut out = std::io::stdout().lock();
+        match out.write_all(b"\x1b[H\x1b[J").and_then(|()| out.flush()) {
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(format!(
+                "cannot write to standard output: {e}"
+            ))),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Whether the result is read by a person at a terminal.
@@ -132,4 +145,9 @@ impl Output {
         }
         self.raw_story(&text);
     }
+}
+
+/// A terminal that cannot move its cursor.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }

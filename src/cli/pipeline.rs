@@ -8,13 +8,14 @@ use base64::Engine as _;
 
 use super::cores::on_all_cores;
 use super::failure::Failure;
+use super::lint_rules::LintRules;
 use crate::cloud::Place;
 use crate::desired::{DesiredCluster, DesiredError, GroupExtras};
-use crate::fleet::{self, Cluster, Fleet};
+use crate::fleet::{self, Cluster, Fleet, Settings};
 use crate::kops::{self, KopsError, Manifests, Role};
-use crate::lint::ClusterFacts;
-use crate::model::{ClusterName, Digest, digest_of};
-use crate::render::{Rendered, Renderer};
+use crate::lint::{ClusterFacts, Finding};
+use crate::model::{ClusterName, Digest, GroupName, digest_of};
+use crate::render::{ClusterRenderer, Rendered, Renderer};
 
 /// One cluster, rendered and compiled.
 pub(super) struct Prepared {
@@ -34,6 +35,8 @@ pub(super) struct PreparedFleet {
     pub(super) clusters: BTreeMap<ClusterName, Prepared>,
     /// The digest of everything that can influence rendering.
     pub(super) release: Digest,
+    /// What lint found that blocks a rollout of its clusters, where that was looked for.
+    pub(super) blocking: Vec<Finding>,
 }
 
 impl PreparedFleet {
@@ -72,23 +75,30 @@ pub(super) fn prepare_for_lint(directory: &Path) -> Result<PreparedFleet, Failur
     prepared(directory, Trees::Linted)
 }
 
+/// As [`prepare`], looked at by lint's rules.
+pub(super) fn prepare_looked_at(fleet: Fleet, rules: &LintRules) -> Result<PreparedFleet, Failure> {
+    all(fleet, Trees::LookedAt(rules), |_, prepared| Ok(prepared))
+}
+
 /// What becomes of the trees of rendered documents once they are compiled.
 #[derive(Clone, Copy)]
-pub(super) enum Trees {
+pub(super) enum Trees<'l> {
     Kept,
     Dropped,
     /// Dropped, and what lint looks at is kept.
     Linted,
+    /// Dropped, and looked at by these rules: what they compare between clusters is kept.
+    LookedAt(&'l LintRules),
 }
 
-fn prepared(directory: &Path, trees: Trees) -> Result<PreparedFleet, Failure> {
+fn prepared(directory: &Path, trees: Trees<'_>) -> Result<PreparedFleet, Failure> {
     all(fleet::load(directory)?, trees, |_, prepared| Ok(prepared))
 }
 
 /// What `take` leaves of every cluster of a fleet.
 pub(super) fn all(
     fleet: Fleet,
-    trees: Trees,
+    trees: Trees<'_>,
     take: impl Fn(&Cluster, Prepared) -> Result<Prepared, Failure> + Sync,
 ) -> Result<PreparedFleet, Failure> {
     let clusters = Preparer::new(&fleet)?.each(trees, take)?;
@@ -97,6 +107,7 @@ pub(super) fn all(
         fleet,
         clusters,
         release,
+        blocking: Vec::new(),
     })
 }
 
@@ -117,7 +128,7 @@ impl<'f> Preparer<'f> {
     /// memory a fleet takes.
     pub(super) fn each<T: Send>(
         &self,
-        trees: Trees,
+        trees: Trees<'_>,
         take: impl Fn(&Cluster, Prepared) -> Result<T, Failure> + Sync,
     ) -> Result<BTreeMap<ClusterName, T>, Failure> {
         let clusters: Vec<&Cluster> = self.fleet.clusters.values().collect();
@@ -128,8 +139,8 @@ impl<'f> Preparer<'f> {
     }
 
     /// One cluster.
-    pub(super) fn one(&self, cluster: &Cluster, trees: Trees) -> Result<Prepared, Failure> {
-        prepare_one(&self.renderer, &self.fleet.settings.accept, cluster, trees)
+    pub(super) fn one(&self, cluster: &Cluster, trees: Trees<'_>) -> Result<Prepared, Failure> {
+        prepare_one(&self.renderer, &self.fleet.settings, cluster, trees)
     }
 }
 
@@ -144,19 +155,19 @@ pub(super) fn target(cluster: &Cluster, accept: &BTreeSet<String>) -> kops::Kops
 
 fn prepare_one(
     renderer: &Renderer<'_>,
-    accept: &BTreeSet<String>,
+    settings: &Settings,
     cluster: &Cluster,
-    trees: Trees,
+    trees: Trees<'_>,
 ) -> Result<Prepared, Failure> {
     let of_cluster = renderer.of(&cluster.name)?;
     let mut rendered = of_cluster.render()?;
-    let target = target(cluster, accept);
+    let target = target(cluster, &settings.accept);
     let documents = rendered.documents.iter().map(|d| &d.document);
     let manifests = kops::read_for(documents, &target)
         .map_err(|errors| manifest_failure(renderer, &rendered, &errors.0))?;
     match trees {
         Trees::Kept => {}
-        Trees::Dropped | Trees::Linted => rendered.documents = Vec::new(),
+        Trees::Dropped | Trees::Linted | Trees::LookedAt(_) => rendered.documents = Vec::new(),
     }
     if !manifests.misread.is_empty() {
         return Err(manifest_failure(renderer, &rendered, &manifests.misread));
@@ -168,19 +179,7 @@ fn prepare_one(
         ))
         .hint("use `{{ cluster.name }}` as its name"));
     }
-    let mut extras = BTreeMap::new();
-    for group in &manifests.groups {
-        let user_data = of_cluster.user_data(&group.name, role_name(group.role))?;
-        let user_data =
-            user_data.map(|text| base64::engine::general_purpose::STANDARD.encode(text));
-        extras.insert(
-            group.name.clone(),
-            GroupExtras {
-                user_data,
-                protect: cluster.protect.contains(&group.name),
-            },
-        );
-    }
+    let extras = extras(&of_cluster, cluster, &manifests)?;
     let desired = DesiredCluster::new(
         &manifests,
         cluster.account.clone(),
@@ -212,7 +211,12 @@ fn prepare_one(
     let warnings = warnings.collect();
     let facts = match trees {
         Trees::Kept | Trees::Dropped => None,
-        Trees::Linted => Some(Arc::new(facts(cluster, manifests)?)),
+        Trees::Linted => Some(Arc::new(facts(cluster, &desired, manifests)?)),
+        Trees::LookedAt(rules) => {
+            let mut facts = facts(cluster, &desired, manifests)?;
+            rules.look_ahead(&mut facts, settings);
+            Some(Arc::new(facts))
+        }
     };
     Ok(Prepared {
         rendered,
@@ -223,14 +227,32 @@ fn prepare_one(
     })
 }
 
-fn facts(cluster: &Cluster, manifests: Manifests) -> Result<ClusterFacts, Failure> {
-    let facts = ClusterFacts::new(
-        cluster.name.clone(),
-        cluster.environment.to_string(),
-        cluster.account.clone(),
-        cluster.region.clone(),
-        manifests,
-    );
+/// What the fleet says of each group beside its manifest.
+fn extras(
+    renderer: &ClusterRenderer<'_, '_>,
+    cluster: &Cluster,
+    manifests: &Manifests,
+) -> Result<BTreeMap<GroupName, GroupExtras>, Failure> {
+    let mut extras = BTreeMap::new();
+    for group in &manifests.groups {
+        let user_data = renderer.user_data(&group.name, role_name(group.role))?;
+        let user_data =
+            user_data.map(|text| base64::engine::general_purpose::STANDARD.encode(text));
+        let extra = GroupExtras {
+            user_data,
+            protect: cluster.protect.contains(&group.name),
+        };
+        extras.insert(group.name.clone(), extra);
+    }
+    Ok(extras)
+}
+
+fn facts(
+    cluster: &Cluster,
+    desired: &DesiredCluster,
+    manifests: Manifests,
+) -> Result<ClusterFacts, Failure> {
+    let facts = ClusterFacts::of(desired, cluster.environment.to_string(), manifests);
     facts.map_err(|e| Failure::new(format!("{}: {e}", cluster.name)))
 }
 

@@ -76,7 +76,7 @@ pub(super) async fn run(
         output.cloud_story(&stats(&all_calls(&world, &store)));
     }
     let (plan, (room, dry_runs), live) = made?;
-    world.knows(&simulated, aims::of_plan(&plan))?;
+    world.knows(&simulated, || aims::of_plan(&plan))?;
     let fleet = prepared.clusters.keys().collect();
     warned::leave(&store, &plan, &fleet, (For::Looking, world.now()), output);
     let revision = revision::read(&arguments.directory, &prepared);

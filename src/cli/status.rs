@@ -72,9 +72,15 @@ async fn once(arguments: &Arguments, command: &FleetStatusArguments) -> Result<(
                 colour: output.colour(),
                 full: arguments.verbose,
             };
-            output.cloud_result(&stop::lines(&store)?)?;
-            output.cloud_result(&under_way(&store, style)?)?;
-            output.cloud_result(&report::fleet_status_text(status, style))
+            let texts = [
+                stop::lines(&store)?,
+                under_way(&store, style)?,
+                report::fleet_status_text(status, style),
+            ];
+            if command.watch.is_some() {
+                output.fresh_page()?;
+            }
+            texts.iter().try_for_each(|text| output.cloud_result(text))
         }
     }
 }

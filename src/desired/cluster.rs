@@ -7,9 +7,10 @@ use serde_json::Value as Json;
 
 use super::limits::oversized_user_data;
 use super::{DesiredError, compile};
-use crate::kops::{InstanceGroup, Manifests, Role, RollingUpdate};
+use crate::kops::{Manifests, Role, RollingUpdate};
 use crate::model::{
-    AccountId, AsgName, ClusterName, Definition, Digest, GroupName, PackedJson, Region, digest_of,
+    AccountId, AsgName, ClusterName, Definition, Digest, GroupName, PackedJson, Region, Shared,
+    digest_of,
 };
 
 /// Fields of an InstanceGroup that its definition, its role and its rolling update express in full.
@@ -75,13 +76,13 @@ pub struct DesiredCluster {
 #[derive(Clone, Debug, PartialEq)]
 pub struct DesiredGroup {
     /// AutoScalingGroup and launch template.
-    pub definition: Definition,
+    pub definition: Shared<Definition>,
     /// What its instances are.
     pub role: Role,
     /// How its instances are replaced, as far as the manifests say.
     pub rolling_update: RollingUpdate,
     /// User data, base64, when the fleet gives it; none: carried over from the version the group runs.
-    pub user_data: Option<String>,
+    pub user_data: Option<Shared<String>>,
     /// Whether the group is never retired.
     pub protect: bool,
     /// The InstanceGroup as git has it, of which [`DesiredGroup::bootstrap`] and [`DesiredGroup::compiled`] are parts.
@@ -108,7 +109,7 @@ struct Content {
 #[derive(Serialize)]
 struct GroupContent {
     definition: Digest,
-    user_data: Option<String>,
+    user_data: Option<Shared<String>>,
     bootstrap: BTreeMap<String, Json>,
 }
 
@@ -149,13 +150,22 @@ impl DesiredCluster {
                         bytes,
                     });
                 }
+                let user_data = extra.user_data.map(Shared::from);
                 let content = GroupContent {
                     definition: digest,
-                    user_data: extra.user_data.clone(),
+                    user_data: user_data.clone(),
                     bootstrap: beside_definition(&group.value),
                 };
                 contents.insert(name.clone(), content);
-                groups.insert(name, desired_group(definition, group, extra));
+                let desired = DesiredGroup {
+                    definition: definition.into(),
+                    role: group.role,
+                    rolling_update: group.rolling_update.clone(),
+                    user_data,
+                    protect: extra.protect,
+                    manifest: PackedJson::new(group.value.clone()),
+                };
+                groups.insert(name, desired);
             }
         }
         let documents = documents(manifests);
@@ -220,21 +230,6 @@ impl DesiredGroup {
     /// Fields of its `spec` that its definition carries, keys sorted: the manifest's own words for it.
     pub fn compiled(&self) -> BTreeMap<String, Json> {
         of_definition(&self.manifest.tree())
-    }
-}
-
-fn desired_group(
-    definition: Definition,
-    group: &InstanceGroup,
-    extra: GroupExtras,
-) -> DesiredGroup {
-    DesiredGroup {
-        definition,
-        role: group.role,
-        rolling_update: group.rolling_update.clone(),
-        user_data: extra.user_data,
-        protect: extra.protect,
-        manifest: PackedJson::new(group.value.clone()),
     }
 }
 

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use super::{balancing, mixed, names, pools};
 use crate::kops::{Cluster, InstanceGroup, Subnet};
-use crate::model::{AsgName, AutoScalingGroup, Tag};
+use crate::model::{AsgName, AutoScalingGroup, Tag, TagText};
 
 /// Builds the AutoScalingGroup.
 pub(super) fn auto_scaling_group(
     cluster: &Cluster,
     group: &InstanceGroup,
     name: AsgName,
-    tags: &BTreeMap<String, String>,
+    tags: &BTreeMap<TagText, TagText>,
 ) -> AutoScalingGroup {
     let subnet = |s| subnet_id(s, cluster);
-    let tag = |(key, value): (&String, &String)| Tag {
+    let tag = |(key, value): (&TagText, &TagText)| Tag {
         key: key.clone(),
         value: value.clone(),
         propagate_at_launch: true,
@@ -25,7 +25,7 @@ pub(super) fn auto_scaling_group(
         max_size: group.max_size,
         vpc_zone_identifier: group.subnets.iter().map(subnet).collect(),
         new_instances_protected_from_scale_in: group.instance_protection,
-        tags: tags.iter().map(tag).collect(),
+        tags: tags.iter().map(tag).collect::<Vec<_>>().into(),
         enabled_metrics: pools::metrics(cluster, group),
         mixed_instances_policy: mixed::policy(group),
         max_instance_lifetime: group.max_instance_lifetime,

@@ -26,7 +26,7 @@ pub use volumes::instance_store;
 use std::collections::BTreeMap;
 
 use crate::kops::{Cluster, InstanceGroup, KopsErrors, Manifests, Role};
-use crate::model::{AsgName, Definition, GroupName, Hooks, NameError};
+use crate::model::{AsgName, Definition, GroupName, Hooks, NameError, TagText};
 
 /// Manifests that are valid one by one and still make no definitions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,11 +109,15 @@ fn definition(
         }
     })?;
     let tags = tags::tags(cluster, group, &name, kops);
+    let tags: BTreeMap<TagText, TagText> = tags
+        .into_iter()
+        .map(|(key, value)| (key.into(), value.into()))
+        .collect();
     Ok(Definition {
         instance_group: group.name.clone(),
         auto_scaling_group: group::auto_scaling_group(cluster, group, name.clone(), &tags),
-        launch_template: template::launch_template(cluster, group, name, &tags),
-        lifecycle_hooks: Hooks::Known(pools::hooks(cluster, group)),
+        launch_template: template::launch_template(cluster, group, name, tags),
+        lifecycle_hooks: Hooks::Known(pools::hooks(cluster, group).into()),
     })
 }
 

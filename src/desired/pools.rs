@@ -1,9 +1,10 @@
 //! Warm pool, lifecycle hooks and group metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use crate::kops::{Cluster, InstanceGroup, Subject, ended};
-use crate::model::{EnabledMetrics, LifecycleHook, WarmPool};
+use crate::model::{EnabledMetrics, LifecycleHook, Shared, WarmPool};
 
 const METRICS: [&str; 8] = [
     "GroupDesiredCapacity",
@@ -27,22 +28,25 @@ const WARM_METRICS: [&str; 8] = [
     "WarmPoolWarmedCapacity",
 ];
 
+/// The same for all groups: a fleet has thousands.
+static PLAIN: OnceLock<Shared<BTreeSet<String>>> = OnceLock::new();
+static WARM: OnceLock<Shared<BTreeSet<String>>> = OnceLock::new();
+
 /// The metrics kops switches on.
 pub(super) fn metrics(cluster: &Cluster, group: &InstanceGroup) -> EnabledMetrics {
     let measured = ended(Subject::UnmeasuredWarmPools, cluster.kops, None).is_some();
-    let warm = if measured && group.warm_pool.is_some() {
-        WARM_METRICS.as_slice()
-    } else {
-        &[]
+    let of = |more: &[&str]| {
+        let names = METRICS.iter().chain(more);
+        Shared::from(names.map(|m| (*m).to_owned()).collect::<BTreeSet<_>>())
     };
-    let metrics: BTreeSet<String> = METRICS
-        .iter()
-        .chain(warm)
-        .map(|m| (*m).to_owned())
-        .collect();
+    let metrics = if measured && group.warm_pool.is_some() {
+        WARM.get_or_init(|| of(&WARM_METRICS))
+    } else {
+        PLAIN.get_or_init(|| of(&[]))
+    };
     EnabledMetrics {
         granularity: "1Minute".into(),
-        metrics,
+        metrics: metrics.clone(),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::kops::{Cluster, InstanceGroup, LoadBalancerClass, SubnetKind};
 use crate::model::{
     AsgName, CreditSpecification, InstanceMarketOptions, InstanceProfile, LaunchTemplate,
     LaunchTemplateData, MetadataOptions, Monitoring, NetworkInterface, Placement, Shared,
-    SpotOptions, TagSpecification,
+    SpotOptions, TagSpecification, TagText,
 };
 
 /// Builds the launch template.
@@ -15,14 +15,14 @@ pub(super) fn launch_template(
     cluster: &Cluster,
     group: &InstanceGroup,
     name: AsgName,
-    tags: &BTreeMap<String, String>,
+    tags: BTreeMap<TagText, TagText>,
 ) -> LaunchTemplate {
     let ipv6 = group.subnets.iter().any(|s| s.ipv6);
     let profile = group
         .iam_profile
         .clone()
         .unwrap_or_else(|| names::instance_profile(group.role, &cluster.name));
-    let tags = Shared::from(tags.clone());
+    let tags = Shared::from(tags);
     let tagged = |kind: &str| TagSpecification {
         resource_type: kind.to_owned(),
         tags: tags.clone(),

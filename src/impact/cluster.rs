@@ -11,7 +11,7 @@ use super::difference::{
 use super::lines;
 use crate::desired::DesiredGroup;
 use crate::fleet::Cluster;
-use crate::model::{AsgName, GroupName};
+use crate::model::{AsgName, Definition, GroupName};
 use crate::plan::fields;
 use crate::render::{Rendered, RenderedDocument};
 
@@ -209,8 +209,8 @@ fn groups(
 
 fn changed(from: &DesiredGroup, to: &DesiredGroup) -> Option<GroupDifference> {
     let fields = fields(
-        &to_json(&from.definition.clone().canonical()),
-        &to_json(&to.definition.clone().canonical()),
+        &to_json(&Definition::clone(&from.definition).canonical()),
+        &to_json(&Definition::clone(&to.definition).canonical()),
     );
     let user_data = from.user_data != to.user_data;
     let differs = !fields.is_empty() || user_data;
@@ -249,7 +249,7 @@ fn created(
         }
     }
     GroupDifference::Created {
-        definition: Box::new(to.definition.clone().canonical()),
+        definition: Box::new(Definition::clone(&to.definition).canonical()),
         user_data: to.user_data.is_some(),
         like: like.map(|(_, name)| name.clone()),
     }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::desired::{Autoscaler, DesiredError, Discovery, autoscaler, compile};
+use super::finding::RuleFindings;
+use super::id::RuleId;
+use crate::desired::{Autoscaler, DesiredCluster, DesiredError, Discovery, autoscaler, compile};
 use crate::fleet::Rolling;
 use crate::kops::{
     InstanceGroup, InstanceType, ManifestObject, Manifests, Role, Taint, instance_type,
 };
-use crate::model::{AccountId, ClusterName, Definition, GroupName, LiveCluster, Region};
+use crate::model::{AccountId, ClusterName, Definition, GroupName, LiveCluster, Region, Shared};
 use crate::yaml::Pos;
 
 /// The whole fleet.
@@ -26,6 +28,28 @@ pub struct FleetFacts {
     pub accept: BTreeSet<String>,
 }
 
+impl FleetFacts {
+    /// What it says about all of its clusters.
+    pub(super) fn around(&self) -> FleetWide<'_> {
+        FleetWide {
+            live: self.live.as_ref(),
+            rolling: &self.rolling,
+            accept: &self.accept,
+        }
+    }
+}
+
+/// What a fleet says about all of its clusters.
+#[derive(Clone, Copy, Debug)]
+pub struct FleetWide<'f> {
+    /// The live state of those that were looked at; none: none was.
+    pub live: Option<&'f BTreeMap<ClusterName, LiveCluster>>,
+    /// How groups are rolled that have no word of their own.
+    pub rolling: &'f Rolling,
+    /// Instance types that regions have by now, whatever the program's table says.
+    pub accept: &'f BTreeSet<String>,
+}
+
 /// One cluster.
 #[derive(Clone, Debug)]
 pub struct ClusterFacts {
@@ -34,9 +58,14 @@ pub struct ClusterFacts {
     pub account: AccountId,
     pub region: Region,
     pub(super) manifests: Manifests,
-    pub(super) definitions: BTreeMap<GroupName, Definition>,
+    pub(super) definitions: BTreeMap<GroupName, Shared<Definition>>,
     pub(super) autoscaler: Autoscaler,
+    /// What rules that look at no other cluster have found here; none: they have not looked yet.
+    pub(super) looked: Option<Looked>,
 }
+
+/// What each rule that looks at one cluster alone has found in it.
+pub(super) type Looked = BTreeMap<RuleId, RuleFindings>;
 
 /// A group with its definition.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +90,7 @@ impl ClusterFacts {
     ) -> Result<Self, DesiredError> {
         let definitions = compile(&manifests)?
             .into_iter()
-            .map(|d| (d.instance_group.clone(), d))
+            .map(|d| (d.instance_group.clone(), d.into()))
             .collect();
         let autoscaler = autoscaler(&manifests)?;
         Ok(ClusterFacts {
@@ -72,7 +101,51 @@ impl ClusterFacts {
             manifests,
             definitions,
             autoscaler,
+            looked: None,
         })
+    }
+
+    /// The same of a cluster that its manifests were compiled for already.
+    ///
+    /// # Errors
+    /// As [`ClusterFacts::new`].
+    pub fn of(
+        desired: &DesiredCluster,
+        environment: String,
+        manifests: Manifests,
+    ) -> Result<Self, DesiredError> {
+        let definitions = desired.groups.values().map(|g| g.definition.clone());
+        let autoscaler = autoscaler(&manifests)?;
+        Ok(ClusterFacts {
+            name: desired.cluster.clone(),
+            environment,
+            account: desired.account.clone(),
+            region: desired.region.clone(),
+            manifests,
+            definitions: definitions.map(|d| (d.instance_group.clone(), d)).collect(),
+            autoscaler,
+            looked: None,
+        })
+    }
+
+    /// Lets go of what only rules look at that look at no other cluster: the trees of the documents are most of what it holds.
+    pub(super) fn let_go(&mut self) {
+        self.manifests.others = Vec::new();
+        self.autoscaler.groups = Vec::new();
+        self.autoscaler.expander = None;
+        for group in &mut self.manifests.groups {
+            group.value = Json::Null;
+            group.fields.retain(|field, _| field == LOCATED);
+            group.subnets = Vec::new();
+            group.mixed = None;
+            group.cloud_labels.clear();
+            group.kubelet_labels.clear();
+            group.node_labels.clear();
+        }
+        let spec = self.manifests.cluster.value.get_mut("spec");
+        if let Some(spec) = spec.and_then(Json::as_object_mut) {
+            spec.retain(|field, _| COMPARED.contains(&field.as_str()));
+        }
     }
 
     pub(super) fn groups(&self) -> impl Iterator<Item = GroupFacts<'_>> {
@@ -220,6 +293,18 @@ impl ClusterFacts {
         })
     }
 }
+
+/// The field of a group whose place is shown by a rule that compares clusters.
+const LOCATED: &str = "cloudLabels";
+
+/// The fields of a Cluster's `spec` that rules compare between clusters.
+const COMPARED: [&str; 5] = [
+    "additionalNetworkCIDRs",
+    "kubernetesVersion",
+    "networkCIDR",
+    "networkID",
+    "subnets",
+];
 
 /// What the tags of cluster-autoscaler begin with.
 const AUTOSCALER_TAG: &str = "k8s.io/cluster-autoscaler/";

@@ -51,6 +51,7 @@ pub struct NotChecked {
 }
 
 /// Collects what one rule finds.
+#[derive(Clone, Debug)]
 pub(super) struct RuleFindings {
     rule: RuleId,
     severity: Severity,
@@ -66,6 +67,12 @@ impl RuleFindings {
             findings: Vec::new(),
             not_checked: Vec::new(),
         }
+    }
+
+    /// Adds what the same rule has found elsewhere.
+    pub(super) fn add_all(&mut self, others: &RuleFindings) {
+        self.findings.extend_from_slice(&others.findings);
+        self.not_checked.extend_from_slice(&others.not_checked);
     }
 
     pub(super) fn add(

@@ -17,7 +17,7 @@ mod settings;
 
 pub use answer::{FieldAnswer, answers};
 pub use date::{Date, DateError};
-pub use facts::{ClusterFacts, FleetFacts};
+pub use facts::{ClusterFacts, FleetFacts, FleetWide};
 pub use finding::{Finding, NotChecked};
 pub use id::{RuleId, Severity};
 pub use outcome::{Report, Waived, unused_waivers};
@@ -26,7 +26,29 @@ pub use rule::Rule;
 pub use rules::{UnknownRule, rule_id, rules};
 pub use settings::{Level, LintSettings, PolicyError, Waiver};
 
+use std::collections::BTreeMap;
+
 use finding::RuleFindings;
+
+/// Has the rules that look at no other cluster look at this one, and lets go of what only they look at: a fleet of a thousand clusters does not fit
+/// otherwise. The report is then made by the same rules and settings.
+pub fn look_ahead(
+    rules: &[Rule],
+    cluster: &mut ClusterFacts,
+    around: FleetWide<'_>,
+    settings: &LintSettings,
+) {
+    let mut looked = BTreeMap::new();
+    for rule in rules.iter().filter(|rule| rule.looks_at_one()) {
+        if let Some(severity) = settings.severity(rule) {
+            let mut found = RuleFindings::new(rule.id, severity);
+            rule.look(cluster, around, &mut found);
+            looked.insert(rule.id, found);
+        }
+    }
+    cluster.looked = Some(looked);
+    cluster.let_go();
+}
 
 /// Applies every rule to every cluster; findings sorted by cluster, place and rule.
 ///

@@ -5,7 +5,7 @@ use serde::ser::{SerializeMap as _, SerializeSeq as _, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::facts::{ClusterFacts, FleetFacts, GroupFacts};
+use super::facts::{ClusterFacts, GroupFacts};
 use super::finding::RuleFindings;
 use crate::yaml::Pos;
 
@@ -69,36 +69,33 @@ impl OwnRule {
         })
     }
 
-    /// Holds it against a fleet.
-    pub(super) fn apply(&self, fleet: &FleetFacts, found: &mut RuleFindings) {
-        let root = Context::default();
-        for cluster in &fleet.clusters {
-            let mut scope = root.new_inner_scope();
-            bind(&mut scope, "cluster", &about(cluster));
-            match self.over {
-                Over::Cluster => {
-                    let at = (cluster.subject(), cluster.pos());
-                    self.one(cluster, &scope, at, found);
+    /// Holds it against a cluster.
+    pub(super) fn apply(&self, cluster: &ClusterFacts, found: &mut RuleFindings) {
+        let mut scope = Context::default();
+        bind(&mut scope, "cluster", &about(cluster));
+        match self.over {
+            Over::Cluster => {
+                let at = (cluster.subject(), cluster.pos());
+                self.one(cluster, &scope, at, found);
+            }
+            Over::Group => {
+                for group in cluster.groups() {
+                    let mut scope = scope.new_inner_scope();
+                    bind_group(&mut scope, &group);
+                    let pos = self
+                        .at
+                        .as_deref()
+                        .map_or(Some(group.group.pos), |f| group.at(f));
+                    self.one(cluster, &scope, (group.subject(), pos), found);
                 }
-                Over::Group => {
-                    for group in cluster.groups() {
-                        let mut scope = scope.new_inner_scope();
-                        bind_group(&mut scope, &group);
-                        let pos = self
-                            .at
-                            .as_deref()
-                            .map_or(Some(group.group.pos), |f| group.at(f));
-                        self.one(cluster, &scope, (group.subject(), pos), found);
-                    }
-                }
-                Over::Document => {
-                    for object in cluster.objects() {
-                        let mut scope = scope.new_inner_scope();
-                        bind(&mut scope, "document", &object.value);
-                        let name = object.name.as_deref().unwrap_or_default();
-                        let subject = format!("{}/{name}", object.kind);
-                        self.one(cluster, &scope, (subject, Some(object.pos)), found);
-                    }
+            }
+            Over::Document => {
+                for object in cluster.objects() {
+                    let mut scope = scope.new_inner_scope();
+                    bind(&mut scope, "document", &object.value);
+                    let name = object.name.as_deref().unwrap_or_default();
+                    let subject = format!("{}/{name}", object.kind);
+                    self.one(cluster, &scope, (subject, Some(object.pos)), found);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! What a rule is: data that a person can read, and the function that checks it.
 
-use super::facts::{ClusterFacts, FleetFacts, GroupFacts};
+use super::facts::{ClusterFacts, FleetFacts, FleetWide, GroupFacts};
 use super::finding::RuleFindings;
 pub(super) use super::id::{RuleId, Severity};
 use super::own_rule::OwnRule;
@@ -33,6 +33,8 @@ pub(super) enum RuleCheck {
     Workers(fn(&ClusterFacts, &GroupFacts<'_>, &mut RuleFindings)),
     /// Every cluster.
     Cluster(fn(&ClusterFacts, &mut RuleFindings)),
+    /// Every cluster, and what the fleet says about all of them.
+    Around(fn(&ClusterFacts, FleetWide<'_>, &mut RuleFindings)),
     /// The whole fleet.
     Fleet(fn(&FleetFacts, &mut RuleFindings)),
     /// What a team has written, in CEL.
@@ -47,26 +49,58 @@ pub(super) enum RuleCheck {
 impl Rule {
     /// Adds what it finds.
     pub(super) fn apply(&self, fleet: &FleetFacts, found: &mut RuleFindings) {
+        if let RuleCheck::Fleet(check) = self.check {
+            return check(fleet, found);
+        }
+        let around = fleet.around();
+        if let (RuleCheck::Live(_, needs), None) = (self.check, around.live) {
+            return found.needs(None, needs);
+        }
+        for cluster in &fleet.clusters {
+            match (&cluster.looked, self.looks_at_one()) {
+                (Some(looked), true) => {
+                    if let Some(before) = looked.get(&self.id) {
+                        found.add_all(before);
+                    }
+                }
+                (Some(_), false) | (None, _) => self.look(cluster, around, found),
+            }
+        }
+    }
+
+    /// Whether all that it looks at is known once a cluster is rendered.
+    pub(super) fn looks_at_one(&self) -> bool {
+        match self.check {
+            RuleCheck::Workers(_)
+            | RuleCheck::Cluster(_)
+            | RuleCheck::Around(_)
+            | RuleCheck::Own(_) => true,
+            RuleCheck::Fleet(_) | RuleCheck::Live(..) => false,
+        }
+    }
+
+    /// Adds what it finds in one cluster.
+    pub(super) fn look(
+        &self,
+        cluster: &ClusterFacts,
+        around: FleetWide<'_>,
+        found: &mut RuleFindings,
+    ) {
         match self.check {
             RuleCheck::Workers(check) => {
-                for cluster in &fleet.clusters {
-                    found.lacking(&cluster.name, cluster.lacks_groups());
-                    for group in cluster.workers() {
-                        check(cluster, &group, found);
-                    }
+                found.lacking(&cluster.name, cluster.lacks_groups());
+                for group in cluster.workers() {
+                    check(cluster, &group, found);
                 }
             }
-            RuleCheck::Cluster(check) => fleet.clusters.iter().for_each(|c| check(c, found)),
-            RuleCheck::Fleet(check) => check(fleet, found),
-            RuleCheck::Own(own) => own.apply(fleet, found),
-            RuleCheck::Live(check, needs) => match &fleet.live {
-                None => found.needs(None, needs),
-                Some(live) => {
-                    for cluster in &fleet.clusters {
-                        on_live(cluster, live.get(&cluster.name), check, found);
-                    }
-                }
-            },
+            RuleCheck::Cluster(check) => check(cluster, found),
+            RuleCheck::Around(check) => check(cluster, around, found),
+            RuleCheck::Own(own) => own.apply(cluster, found),
+            RuleCheck::Live(check, _) => {
+                let live = around.live.and_then(|live| live.get(&cluster.name));
+                on_live(cluster, live, check, found);
+            }
+            RuleCheck::Fleet(_) => {}
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest_of::digest_of;
 use super::market::Market;
-use super::{AsgName, Digest, GroupName, Shared};
+use super::{AsgName, Digest, GroupName, Shared, TagText};
 
 /// What a group is on AWS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub struct AutoScalingGroup {
     /// Whether new instances are protected from scale-in.
     pub new_instances_protected_from_scale_in: bool,
     /// Tags, sorted by key.
-    pub tags: Vec<Tag>,
+    pub tags: Shared<Vec<Tag>>,
     /// Group metrics.
     pub enabled_metrics: EnabledMetrics,
     /// Instance types and purchase options, when the group mixes them.
@@ -77,9 +77,9 @@ pub struct AutoScalingGroup {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Tag {
     /// At most 128 characters; unique in its resource.
-    pub key: String,
+    pub key: TagText,
     /// Value; may be empty.
-    pub value: String,
+    pub value: TagText,
     /// Copied to instances launched by the group.
     pub propagate_at_launch: bool,
 }
@@ -91,7 +91,7 @@ pub struct EnabledMetrics {
     /// `1Minute`, the only one there is.
     pub granularity: String,
     /// Names; a set.
-    pub metrics: BTreeSet<String>,
+    pub metrics: Shared<BTreeSet<String>>,
 }
 
 /// Instance types and purchase options of a group.
@@ -204,12 +204,12 @@ pub enum Hooks {
     NotRead,
     /// These and no others, by name.
     #[serde(untagged)]
-    Known(BTreeMap<String, LifecycleHook>),
+    Known(Shared<BTreeMap<String, LifecycleHook>>),
 }
 
 impl Default for Hooks {
     fn default() -> Hooks {
-        Hooks::Known(BTreeMap::new())
+        Hooks::Known(BTreeMap::new().into())
     }
 }
 
@@ -428,7 +428,7 @@ pub struct TagSpecification {
     /// `instance`, `volume`, `network-interface`.
     pub resource_type: String,
     /// Key → value; the same for all resources of a group, as a rule.
-    pub tags: Shared<BTreeMap<String, String>>,
+    pub tags: Shared<BTreeMap<TagText, TagText>>,
 }
 
 impl Definition {
@@ -507,7 +507,9 @@ impl AutoScalingGroup {
     /// The part of [`Definition::canonical`] that concerns the group itself.
     #[must_use]
     pub fn canonical(mut self) -> Self {
-        self.tags.sort();
+        if !self.tags.is_sorted() {
+            self.tags.sort();
+        }
         if self.capacity_rebalance == Some(false) {
             self.capacity_rebalance = None;
         }

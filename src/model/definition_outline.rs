@@ -21,10 +21,10 @@ impl Definition {
                 max_size: group.max_size,
                 vpc_zone_identifier: BTreeSet::new(),
                 new_instances_protected_from_scale_in: group.new_instances_protected_from_scale_in,
-                tags: Vec::new(),
+                tags: Vec::new().into(),
                 enabled_metrics: EnabledMetrics {
                     granularity: String::new(),
-                    metrics: BTreeSet::new(),
+                    metrics: BTreeSet::new().into(),
                 },
                 mixed_instances_policy: None,
                 max_instance_lifetime: None,
@@ -42,7 +42,7 @@ impl Definition {
                     ..nothing()
                 },
             },
-            lifecycle_hooks: Hooks::Known(BTreeMap::new()),
+            lifecycle_hooks: Hooks::Known(BTreeMap::new().into()),
         }
     }
 }

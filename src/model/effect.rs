@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AsgName, AutoScalingGroup, Definition, Hold, InstanceId, KopsEffect, LaunchTemplateData,
-    NodeName, Span,
+    NodeName, Shared, Span,
 };
 
 /// One change of the world.
@@ -196,7 +196,7 @@ pub enum UserData {
     /// From this version of the same template: what kops put there and kfleet cannot compute.
     CarriedFrom(u64),
     /// Given by the fleet's `user_data` snippet, base64.
-    Given(String),
+    Given(Shared<String>),
     /// Made by kops, and the version with it.
     ByKops {
         /// Whether it is foreseen that kops makes a version of its own; else it is asked, and expected to find nothing to do for the group.

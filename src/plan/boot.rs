@@ -5,8 +5,8 @@
 
 use super::{Blocked, Remark};
 use crate::model::{
-    AsgName, GroupName, LiveCluster, LiveGroup, Nodeup, NodeupHash, Stored, TemplateVersion,
-    UserData, UserDataDigest,
+    AsgName, GroupName, LiveCluster, LiveGroup, Nodeup, NodeupHash, Shared, Stored,
+    TemplateVersion, UserData, UserDataDigest,
 };
 
 /// Where the user data of a group comes from.
@@ -45,7 +45,7 @@ pub(super) fn unread(live: &LiveCluster) -> Option<Blocked> {
 pub(super) fn boot(
     name: &AsgName,
     live: &LiveGroup,
-    given: Option<&String>,
+    given: Option<&Shared<String>>,
     stored: Option<&NodeupHash>,
 ) -> Boot {
     let pinned = live.version.number();
@@ -86,7 +86,7 @@ pub(super) fn boot(
 }
 
 /// Without a word of the state store: kops makes a version only when it rewrites the store, so its newest one counts.
-fn unstored(name: &AsgName, live: &LiveGroup, given: Option<&String>) -> Boot {
+fn unstored(name: &AsgName, live: &LiveGroup, given: Option<&Shared<String>>) -> Boot {
     let pinned = live.version.number();
     let Some(own) = live.versions.get(&pinned) else {
         return carried(live, pinned, Vec::new());
@@ -228,7 +228,7 @@ mod tests {
         let boot = boot(
             &AsgName::new("nodes.c").unwrap(),
             live,
-            given.as_ref(),
+            given.map(Shared::from).as_ref(),
             stored,
         );
         let from = match &boot.user_data {

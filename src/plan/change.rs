@@ -8,7 +8,7 @@ use super::FieldChange;
 use crate::fleet::Rolling;
 use crate::kops::Role;
 use crate::model::{
-    AsgName, Definition, DocumentStates, GroupName, InstanceId, UserData, VersionRef,
+    AsgName, Definition, DocumentStates, GroupName, InstanceId, Shared, UserData, VersionRef,
 };
 
 /// A change of one group.
@@ -56,7 +56,7 @@ pub struct Twin {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    pub definition: Definition,
+    pub definition: Shared<Definition>,
     pub role: Role,
     /// Where the user data of a new launch template version comes from.
     pub user_data: UserData,
@@ -71,7 +71,7 @@ pub struct Target {
 #[serde(deny_unknown_fields)]
 pub struct Found {
     /// Its definition, as far as it can be known: the data of the version it refers to.
-    pub definition: Definition,
+    pub definition: Shared<Definition>,
     /// How it refers to its launch template.
     pub version: VersionRef,
     /// Desired capacity at the time.

@@ -243,7 +243,7 @@ fn update(
         GroupChange::Update {
             to: Box::new(target(wanted, group, boot.user_data, rolling)),
             from: Box::new(Found {
-                definition,
+                definition: definition.into(),
                 version: live.version,
                 desired: live.desired,
             }),
@@ -338,7 +338,7 @@ fn retired_groups(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluste
             });
         }
         let from = Box::new(Found {
-            definition,
+            definition: definition.into(),
             version: group.version,
             desired: group.desired,
         });

@@ -157,7 +157,7 @@ pub(super) fn found_definition(
         .tags
         .iter()
         .find(|t| t.key == "kops.k8s.io/instancegroup")
-        .and_then(|t| GroupName::new(t.value.clone()).ok());
+        .and_then(|t| GroupName::new(t.value.as_str()).ok());
     let by_name = || first_label(name);
     let definition = Definition {
         instance_group: tag.or_else(by_name)?,

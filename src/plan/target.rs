@@ -12,7 +12,7 @@ pub(super) fn settled(
     live: &LiveCluster,
     user_data: Option<UserDataDigest>,
 ) -> Definition {
-    let mut definition = group.definition.clone().canonical();
+    let mut definition = Definition::clone(&group.definition).canonical();
     let data = &mut definition.launch_template.launch_template_data;
     data.user_data = user_data;
     if let Some(id) = live.images.meant.get(&data.image_id) {
@@ -43,7 +43,7 @@ pub(super) fn target(
         rolling.max_unavailable = unavailable;
     }
     Target {
-        definition,
+        definition: definition.into(),
         role: group.role,
         user_data,
         replace_instances: replaces(group, &rolling),

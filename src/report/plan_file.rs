@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 use super::around::{Around, around_json};
@@ -10,7 +12,7 @@ use super::shape::{blocked_text, hint};
 use super::summary::summary;
 use crate::fleet::Stage;
 use crate::model::{ClusterName, Digest, DryRun};
-use crate::plan::{PLAN_VERSION, Plan};
+use crate::plan::{ClusterPlan, PLAN_VERSION, Plan};
 
 /// What stands in the file and is no part of the plan.
 const BESIDE: [&str; 7] = [
@@ -74,70 +76,98 @@ pub fn dry_runs_from_json(text: &str) -> BTreeMap<ClusterName, DryRun> {
 /// beside them, and a `message` beside every `code`. `version` is [`PLAN_VERSION`] and covers these too. They are for readers such as a CI job:
 /// derived, no part of the id, and not read back.
 pub fn plan_json(plan: &Plan, stages: &[Stage]) -> String {
-    format!("{:#}\n", plan_value(plan, stages))
+    written(plan, stages, Vec::new())
 }
 
 /// As [`plan_json`], with what is known around the plan: `revision`, `orphans`, `rollout_under_way`, `room`, `blocked_by_lint` and `kops_dry_runs`. They are no part of the id either.
 pub fn whole_plan_json(plan: &Plan, stages: &[Stage], around: Around<'_>) -> String {
-    let mut value = plan_value(plan, stages);
-    if let Some(object) = value.as_object_mut() {
-        object.extend(around_json(around).map(|(key, found)| (key.to_owned(), found)));
-    }
-    format!("{value:#}\n")
+    written(plan, stages, around_json(around).into())
 }
 
-fn plan_value(plan: &Plan, stages: &[Stage]) -> Json {
+fn written(plan: &Plan, stages: &[Stage], around: Vec<(&'static str, Json)>) -> String {
+    let file = PlanFile {
+        plan,
+        stages,
+        around,
+    };
     // Structs of strings, numbers and maps with text keys always serialise.
-    let mut value = serde_json::to_value(plan).unwrap_or(Json::Null);
-    if let Some(object) = value.as_object_mut() {
-        told(plan, object);
-        object.insert(
-            "summary".into(),
-            serde_json::to_value(summary(plan, stages)).unwrap_or(Json::Null),
-        );
+    let mut text = serde_json::to_string_pretty(&file).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// What is written. The trees of a thousand clusters would take many times the room of their text: there is one at a time.
+struct PlanFile<'p> {
+    plan: &'p Plan,
+    stages: &'p [Stage],
+    around: Vec<(&'static str, Json)>,
+}
+
+impl Serialize for PlanFile<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let Plan {
+            version,
+            id,
+            release,
+            policy,
+            clusters,
+            hooks,
+        } = self.plan;
+        let mut file = out.serialize_map(None)?;
+        file.serialize_entry("version", version)?;
+        file.serialize_entry("id", id)?;
+        file.serialize_entry("release", release)?;
+        file.serialize_entry("policy", policy)?;
+        file.serialize_entry("clusters", &Clusters(clusters))?;
+        if !hooks.is_empty() {
+            file.serialize_entry("hooks", hooks)?;
+        }
+        file.serialize_entry("summary", &summary(self.plan, self.stages))?;
+        for (key, found) in &self.around {
+            file.serialize_entry(key, found)?;
+        }
+        file.end()
     }
-    value
+}
+
+struct Clusters<'p>(&'p BTreeMap<ClusterName, ClusterPlan>);
+
+impl Serialize for Clusters<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_map(self.0.iter().map(|(name, plan)| (name, told(name, plan))))
+    }
 }
 
 /// The lists of a cluster's plan whose entries have a code; each entry gets its sentence as `message`, and what is in the way its `hint`.
 const CODED: [&str; 2] = ["notes", "blocked"];
 
-/// The entries of a list of a cluster, as JSON objects.
+/// The entries of a list of a cluster's plan, as JSON objects.
 fn entries<'j>(
-    object: &'j mut serde_json::Map<String, Json>,
-    cluster: &str,
+    cluster: &'j mut Json,
     list: &str,
 ) -> impl Iterator<Item = &'j mut serde_json::Map<String, Json>> {
-    let clusters = object.get_mut("clusters").and_then(Json::as_object_mut);
-    let cluster = clusters.and_then(|c| c.get_mut(cluster));
-    let list = cluster.and_then(|c| c.get_mut(list)?.as_array_mut());
+    let list = cluster.get_mut(list).and_then(Json::as_array_mut);
     list.into_iter().flatten().filter_map(Json::as_object_mut)
 }
 
-fn told(plan: &Plan, object: &mut serde_json::Map<String, Json>) {
-    for (name, cluster) in &plan.clusters {
-        let notes = entries(object, name.as_str(), "notes").zip(&cluster.notes);
-        for (entry, note) in notes {
-            entry.insert("message".into(), note::note(note, name).into());
-        }
-        let blocked = entries(object, name.as_str(), "blocked").zip(&cluster.blocked);
-        for (entry, blocked) in blocked {
-            entry.insert("message".into(), blocked_text(blocked, name).into());
-            entry.insert("hint".into(), hint(blocked).into());
-        }
+fn told(name: &ClusterName, plan: &ClusterPlan) -> Json {
+    let mut cluster = serde_json::to_value(plan).unwrap_or(Json::Null);
+    for (entry, note) in entries(&mut cluster, "notes").zip(&plan.notes) {
+        entry.insert("message".into(), note::note(note, name).into());
     }
+    for (entry, blocked) in entries(&mut cluster, "blocked").zip(&plan.blocked) {
+        entry.insert("message".into(), blocked_text(blocked, name).into());
+        entry.insert("hint".into(), hint(blocked).into());
+    }
+    cluster
 }
 
 /// Takes away again what [`told`] adds.
 fn untold(object: &mut serde_json::Map<String, Json>) {
-    let clusters = object.get("clusters").and_then(Json::as_object);
-    let names: Vec<String> = clusters
-        .into_iter()
-        .flat_map(|c| c.keys().cloned())
-        .collect();
-    for name in names {
+    let clusters = object.get_mut("clusters").and_then(Json::as_object_mut);
+    for cluster in clusters.into_iter().flat_map(|c| c.values_mut()) {
         for list in CODED {
-            for entry in entries(object, &name, list) {
+            for entry in entries(cluster, list) {
                 entry.remove("message");
                 entry.remove("hint");
             }

@@ -495,8 +495,8 @@ fn lenders(groups: &mut Vec<GroupTask>, plan: &ClusterPlan) {
                 rolling: found.rolling.clone(),
                 // Version 0: leave it.
                 task: Task::Update {
-                    from: Box::new(found.definition.clone()),
-                    to: Box::new(found.definition.clone()),
+                    from: found.definition.clone(),
+                    to: found.definition.clone(),
                     from_version: 0,
                     version: VersionSource::Existing(0),
                     replace: false,
@@ -518,7 +518,7 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, rolling: &Rolli
             role: to.role,
             rolling: to.rolling.clone(),
             task: Task::Create {
-                to: Box::new(to.definition.clone()),
+                to: to.definition.clone(),
                 user_data: to.user_data.clone(),
             },
             shrink: false,
@@ -537,8 +537,8 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, rolling: &Rolli
             role: to.role,
             rolling: to.rolling.clone(),
             task: Task::Update {
-                from: Box::new(from.definition.clone()),
-                to: Box::new(to.definition.clone()),
+                from: from.definition.clone(),
+                to: to.definition.clone(),
                 from_version: from.version.number(),
                 version: existing_version.map_or_else(
                     || VersionSource::New(to.user_data.clone()),
@@ -559,7 +559,7 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, rolling: &Rolli
             role,
             rolling: rolling.clone(),
             task: Task::Retire {
-                from: Box::new(from.definition.clone()),
+                from: from.definition.clone(),
             },
             shrink: false,
             twin: None,

@@ -181,7 +181,7 @@ fn group(group: &GroupTask) -> GroupTask {
 fn change(task: &Task) -> Task {
     match task {
         Task::Create { to, user_data } => Task::Create {
-            to: Box::new(to.outline()),
+            to: to.outline().into(),
             user_data: untold(user_data),
         },
         Task::Update {
@@ -191,8 +191,8 @@ fn change(task: &Task) -> Task {
             version,
             replace,
         } => Task::Update {
-            from: Box::new(from.outline()),
-            to: Box::new(to.outline()),
+            from: from.outline().into(),
+            to: to.outline().into(),
             from_version: *from_version,
             version: match version {
                 VersionSource::Existing(version) => VersionSource::Existing(*version),
@@ -201,7 +201,7 @@ fn change(task: &Task) -> Task {
             replace: *replace,
         },
         Task::Retire { from } => Task::Retire {
-            from: Box::new(from.outline()),
+            from: from.outline().into(),
         },
     }
 }
@@ -210,7 +210,7 @@ fn change(task: &Task) -> Task {
 fn untold(user_data: &UserData) -> UserData {
     match user_data {
         UserData::CarriedFrom(version) => UserData::CarriedFrom(*version),
-        UserData::Given(_) => UserData::Given(String::new()),
+        UserData::Given(_) => UserData::Given(String::new().into()),
         UserData::ByKops { foreseen } => UserData::ByKops {
             foreseen: *foreseen,
         },

@@ -7,7 +7,7 @@ use crate::fleet::{Freeze, GateSpec, HookAt, OnFailure, Rollback, Rolling};
 use crate::kops::Role;
 use crate::model::{
     AccountId, AsgName, ClusterName, Definition, Digest, DocumentStates, GroupName, HookPlace,
-    Region, Revision, Shard, Span, StageName, Timestamp, UserData,
+    Region, Revision, Shard, Shared, Span, StageName, Timestamp, UserData,
 };
 use crate::plan::{Baseline, HookTask, Pending};
 use serde::{Deserialize, Serialize};
@@ -227,16 +227,16 @@ pub enum Task {
     /// Make it.
     Create {
         /// As wanted.
-        to: Box<Definition>,
+        to: Shared<Definition>,
         /// User data of its first version.
         user_data: UserData,
     },
     /// Change it.
     Update {
         /// As found.
-        from: Box<Definition>,
+        from: Shared<Definition>,
         /// As wanted.
-        to: Box<Definition>,
+        to: Shared<Definition>,
         /// The version it runs.
         from_version: u64,
         /// The version it will run.
@@ -247,7 +247,7 @@ pub enum Task {
     /// Drain and delete it.
     Retire {
         /// As found.
-        from: Box<Definition>,
+        from: Shared<Definition>,
     },
 }
 
@@ -424,9 +424,12 @@ impl WaveRun {
 impl ClusterRun {
     /// Whether kops makes the whole of it: it has nothing of it stored.
     pub fn is_made_by_kops(&self) -> bool {
+        // Asked of every cluster of a wave for every other one, in each round.
+        let Some(kops) = &self.kops else {
+            return false;
+        };
         let key = format!("Cluster/{}", self.cluster);
-        let stored = self.kops.as_ref().and_then(|kops| kops.from.get(&key));
-        stored == Some(&None)
+        kops.from.get(&key) == Some(&None)
     }
 
     /// Whether a group of it changes, or a hook runs for it.

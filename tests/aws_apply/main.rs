@@ -101,7 +101,7 @@ impl Scene {
             self.told(&new_version(
                 &wanted,
                 "ami-1",
-                UserData::Given("Zmlyc3Q=".into()),
+                UserData::Given("Zmlyc3Q=".to_owned().into()),
                 "first"
             ))
             .await,
@@ -194,7 +194,7 @@ fn made(wanted: &Definition, second: &Definition) -> Vec<Lost> {
     vec![
         (
             "CreateLaunchTemplate",
-            new_version(second, "ami-1", UserData::Given(String::new()), "t"),
+            new_version(second, "ami-1", UserData::Given(String::new().into()), "t"),
             "version 1",
             "CreateLaunchTemplate",
         ),
@@ -338,7 +338,8 @@ fn taken(
 ) -> Vec<Lost> {
     let several = |d: &mut Definition| {
         d.auto_scaling_group.max_size = 9;
-        d.auto_scaling_group.enabled_metrics.metrics = ["GroupMinSize".to_owned()].into();
+        d.auto_scaling_group.enabled_metrics.metrics =
+            BTreeSet::from(["GroupMinSize".to_owned()]).into();
         d.lifecycle_hooks = Hooks::default();
         d.auto_scaling_group.tags.remove(2);
     };
@@ -390,7 +391,7 @@ fn a_lost_answer_is_found_out() {
             .told(&new_version(
                 &third,
                 "ami-1",
-                UserData::Given(String::new()),
+                UserData::Given(String::new().into()),
                 "t",
             ))
             .await;

@@ -147,7 +147,7 @@ fn definitions(manifests: &kops::Manifests) -> Result<BTreeMap<String, Flat>, St
 
 fn flat(definition: &Definition) -> Flat {
     let mut definition = definition.clone();
-    let tags: BTreeMap<String, String> = definition
+    let tags: BTreeMap<kfleet::model::TagText, kfleet::model::TagText> = definition
         .auto_scaling_group
         .tags
         .iter()
@@ -187,7 +187,7 @@ fn flat(definition: &Definition) -> Flat {
     let Hooks::Known(hooks) = &definition.lifecycle_hooks else {
         panic!("compiled hooks are known")
     };
-    for (name, hook) in hooks {
+    for (name, hook) in hooks.iter() {
         let text = format!(
             "{} after {} s of {}",
             hook.default_result, hook.heartbeat_timeout, hook.lifecycle_transition

@@ -19,7 +19,8 @@ use std::sync::Arc;
 use kfleet::fleet::{Amount, Rolling};
 use kfleet::kops::Manifests;
 use kfleet::lint::{
-    ClusterFacts, Date, FleetFacts, Level, LintSettings, NotChecked, Report, Waiver, lint, rules,
+    ClusterFacts, Date, FleetFacts, FleetWide, Level, LintSettings, NotChecked, Report, Waiver,
+    lint, look_ahead, rules,
 };
 use kfleet::model::{AccountId, ClusterName, Hooks, LiveCluster, LiveGroup, Region, VersionRef};
 use kfleet::report::{LintPlaces, Style};
@@ -238,7 +239,26 @@ fn day(text: &str) -> Date {
 }
 
 fn run(fleet: &Fleet, settings: &LintSettings) -> Report {
-    lint(&facts(fleet), settings, day("2026-06-01"))
+    let facts = facts(fleet);
+    let report = lint(&facts, settings, day("2026-06-01"));
+    if facts.live.is_none() {
+        let early = lint(&looked_ahead(facts, settings), settings, day("2026-06-01"));
+        assert_eq!(early, report, "what is let go is not missed");
+    }
+    report
+}
+
+/// The same fleet, its clusters looked at one by one before they are compared.
+fn looked_ahead(mut facts: FleetFacts, settings: &LintSettings) -> FleetFacts {
+    for cluster in &mut facts.clusters {
+        let around = FleetWide {
+            live: None,
+            rolling: &facts.rolling,
+            accept: &facts.accept,
+        };
+        look_ahead(rules(), Arc::make_mut(cluster), around, settings);
+    }
+    facts
 }
 
 fn said(report: &Report, rule: &str) -> Vec<String> {

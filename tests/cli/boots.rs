@@ -75,7 +75,7 @@ fn kops_makes_a_version(bed: &Bed, configuration: &str) {
         let effect = CloudEffect::CreateTemplateVersion {
             template: asg,
             data: Box::new(data),
-            user_data: UserData::Given(STANDARD.encode(user_data(configuration))),
+            user_data: UserData::Given(STANDARD.encode(user_data(configuration)).into()),
             carry: None,
             token: format!("kops-{configuration}"),
         };

@@ -376,6 +376,22 @@ fn selections_that_do_not_meet_run_side_by_side() {
     );
     bed.run("rollout start --wave prod/1 --auto-approve --quiet")
         .ends(0);
+    // Both wait for their approval; a plan that neither carries out is no question which one is meant.
+    for cluster in ["prod-d", "prod-a"] {
+        bed.run(&format!("rollout start --cluster {cluster} --quiet"))
+            .ends(3);
+    }
+    bed.refuses(
+        "rollout approve prod --plan 00000000",
+        &[
+            "no rollout under way carries out plan 00000000",
+            "they carry out",
+        ],
+    );
+    for journal in bed.journals().iter().rev().take(2) {
+        let id = journal.file_stem().unwrap().to_str().unwrap();
+        bed.run(&format!("rollout abort {id}")).ends(0);
+    }
     let mut both = [begin("prod-d"), begin("prod-a")];
     for child in &mut both {
         assert_eq!(child.wait().unwrap().code(), Some(0));

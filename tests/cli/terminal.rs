@@ -190,3 +190,36 @@ fn a_log_for_machines_is_one_value_a_line() {
         assert_eq!(error["level"], "error", "{error}");
     }
 }
+
+/// A status that is watched stays in its place; piped, or where the cursor cannot be moved, one follows the other.
+#[test]
+fn a_watched_status_is_drawn_anew() {
+    const CLEARED: &str = "\u{1b}[H\u{1b}[J";
+    let bed = Bed::built();
+    let watched = |term: &str| {
+        let status = bed.command(&["status", "--watch", "1s"]);
+        let mut command = Command::new("timeout");
+        command.arg("3.5").arg(status.get_program());
+        command.args(status.get_args()).current_dir(bed.dir());
+        for (name, value) in status.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.env("TERM", term);
+        command
+    };
+    let (_, seen) = at_terminal(watched("xterm"), 120, "");
+    let pages = seen.matches("prod-small").count();
+    assert!(pages >= 2, "{seen}");
+    assert!(seen.matches(CLEARED).count() >= 2, "{seen}");
+    assert!(seen.starts_with(CLEARED), "{seen}");
+    let (_, seen) = at_terminal(watched("dumb"), 120, "");
+    assert!(
+        seen.contains("prod-small") && !seen.contains(CLEARED),
+        "{seen}"
+    );
+    let piped = watched("xterm").output().unwrap();
+    assert!(!String::from_utf8_lossy(&piped.stdout).contains(CLEARED));
+}

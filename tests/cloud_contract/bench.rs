@@ -222,7 +222,7 @@ impl<'a, C: Cloud> Bench<'a, C> {
         let version = new_version(
             definition,
             "ami-1",
-            UserData::Given("Zmlyc3Q=".into()),
+            UserData::Given("Zmlyc3Q=".to_owned().into()),
             "first",
         );
         assert_eq!(self.told(&version).await, "version 1");

@@ -11,8 +11,8 @@ use crate::sample::*;
 
 pub(crate) fn task(group: &str, name: &str) -> GroupTask {
     let (from, to) = (
-        Box::new(definition(group, name)),
-        Box::new(definition(group, name)),
+        definition(group, name).into(),
+        definition(group, name).into(),
     );
     let task = Task::Update {
         from,

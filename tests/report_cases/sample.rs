@@ -129,7 +129,7 @@ impl Default for Update<'_> {
 fn target(group: &str, name: &str, replace_instances: bool) -> Box<Target> {
     let definition = definition(group, name);
     Box::new(Target {
-        definition,
+        definition: definition.into(),
         role: Role::Node,
         user_data: UserData::CarriedFrom(3),
         rolling: Rolling::default(),
@@ -139,7 +139,7 @@ fn target(group: &str, name: &str, replace_instances: bool) -> Box<Target> {
 
 fn found(group: &str, name: &str) -> Box<Found> {
     Box::new(Found {
-        definition: definition(group, name),
+        definition: definition(group, name).into(),
         version: VersionRef::Number(3),
         desired: 3,
     })

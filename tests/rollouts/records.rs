@@ -144,7 +144,7 @@ const RECORDS: &[PlantedRecord] = &[
         let Task::Update { to, .. } = m.task("nodes").task.clone() else {
             panic!("no update")
         };
-        let wanted = to.launch_template.launch_template_data;
+        let wanted = to.launch_template.launch_template_data.clone();
         m.live("nodes", |g| {
             let mut made = kfleet::model::TemplateVersion::clone(&g.versions[&1]);
             made.data = wanted.clone();

@@ -2,7 +2,8 @@
 
 use kfleet::kops::Role;
 use kfleet::model::{
-    AutoScalingGroup, LeavesBy, NodeEffect, Nodes, OldNodes, Traffic, Unseen, VersionRef,
+    AutoScalingGroup, Definition, LeavesBy, NodeEffect, Nodes, OldNodes, Traffic, Unseen,
+    VersionRef,
 };
 use kfleet::rollout::{Direction, Task};
 
@@ -227,11 +228,11 @@ pub(super) const STEPS: &[Planted] = &[
         let Task::Update { from, to, .. } = m.task("nodes").task.clone() else {
             panic!("no update")
         };
-        let mut low = to.clone();
+        let mut low = Definition::clone(&to);
         low.auto_scaling_group.max_size = 1;
         Effect::Cloud(CloudEffect::UpdateGroup {
-            from,
-            to: low,
+            from: Box::new(Definition::clone(&from)),
+            to: Box::new(low),
             version: None,
         })
     }),

@@ -483,9 +483,9 @@ impl Cloud for Spy {
         let whole = Effect::Cloud(effect.clone());
         let before = self.sight(&place.cluster).await;
         self.judge(&place.cluster, &whole, &before);
-        let logged = self.world.log().len();
+        let done = self.world.done();
         let applied = self.world.apply(place, effect).await;
-        if self.world.log().len() > logged {
+        if self.world.done() > done {
             let after = self.sight(&place.cluster).await;
             self.book(&place.cluster, &whole, &before, &after);
         }
@@ -564,9 +564,9 @@ impl Spy {
         let whole = Effect::Node(effect.clone());
         let before = self.sight(cluster).await;
         self.judge(cluster, &whole, &before);
-        let logged = self.world.log().len();
+        let done = self.world.done();
         let applied = self.world.act(cluster, effect).await;
-        if self.world.log().len() > logged {
+        if self.world.done() > done {
             self.state
                 .lock()
                 .unwrap()

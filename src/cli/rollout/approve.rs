@@ -1,7 +1,7 @@
 //! `kfleet rollout approve`.
 
 use super::joint;
-use super::which::{chosen, opened};
+use super::which::{all_unfinished, chosen, opened};
 use crate::cli::Exit;
 use crate::cli::args::{ApproveArguments, Arguments};
 use crate::cli::failure::Failure;
@@ -10,6 +10,7 @@ use crate::cli::who::who;
 use crate::cli::world;
 use crate::model::Digest;
 use crate::report::clock;
+use crate::rollout::Rollout;
 use crate::store::{Request, Store};
 
 pub(super) fn approve(arguments: &Arguments, command: &ApproveArguments) -> Result<Exit, Failure> {
@@ -20,6 +21,9 @@ pub(super) fn approve(arguments: &Arguments, command: &ApproveArguments) -> Resu
             approve_one(&store, id, command, None, &output)?;
         }
         return Ok(Exit::Good);
+    }
+    if command.rollout.is_none() {
+        carried_out(&store, &command.plan)?;
     }
     let Some(id) = chosen(&store, command.rollout.as_ref())? else {
         return Err(Failure::new("no rollout waits for an approval"));
@@ -43,6 +47,23 @@ fn together(store: &Store, command: &ApproveArguments) -> Result<Vec<String>, Fa
         return Ok(joint::rollouts(&seen));
     }
     Ok(Vec::new())
+}
+
+/// Where several rollouts are under way, one of them at least has to carry the plan out: else it is no question which one is meant.
+fn carried_out(store: &Store, plan: &str) -> Result<(), Failure> {
+    let under_way = all_unfinished(store)?;
+    let is_named = |r: &Rollout| r.plan.as_str().starts_with(plan);
+    if under_way.len() < 2 || under_way.iter().any(|(rollout, _)| is_named(rollout)) {
+        return Ok(());
+    }
+    let plans = under_way
+        .iter()
+        .map(|(rollout, _)| format!("{} of rollout {}", rollout.plan.short(), rollout.id));
+    let plans: Vec<String> = plans.collect();
+    Err(
+        Failure::new(format!("no rollout under way carries out plan {plan}"))
+            .hint(format!("they carry out {}", plans.join(", "))),
+    )
 }
 
 /// Approves the stage of one rollout. `plan`: what was named, where it has to be that of this rollout.

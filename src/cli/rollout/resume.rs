@@ -90,7 +90,7 @@ pub(super) async fn carry_on(
         &simulated,
     )
     .await?;
-    world.knows(&simulated, aims::of_rollout(journal.rollout()))?;
+    world.knows(&simulated, || aims::of_rollout(journal.rollout()))?;
     let at = world.now().max(journal.progress().at);
     let said = if said.is_empty() {
         Vec::new()

@@ -99,7 +99,7 @@ async fn rollback_one(
         &simulated,
     )
     .await?;
-    world.knows(&simulated, aims::of_rollout(journal.rollout()))?;
+    world.knows(&simulated, || aims::of_rollout(journal.rollout()))?;
     fence(&world, journal.rollout(), arguments.poll.unwrap_or(POLL)).await?;
     let finished = journal.progress().ending.is_some();
     if finished && !agreed(arguments, command, &world, &journal, &clusters, output).await? {

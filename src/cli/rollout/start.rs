@@ -84,7 +84,7 @@ pub(super) async fn start(
     let of = (&prepared, &portion, attempt);
     let mut rollout = make(of, &plan, &before, &store, &world, command)?;
     rollout.revision = Some(revision);
-    world.knows(&simulated, aims::of_rollout(&rollout))?;
+    world.knows(&simulated, || aims::of_rollout(&rollout))?;
     stop::heed(&store, &rollout)?;
     fence(&world, &rollout, arguments.poll.unwrap_or(POLL)).await?;
     kops_is_ready(&world, &rollout).await?;

@@ -166,14 +166,20 @@ impl World {
     pub(in crate::cli) fn knows(
         &self,
         simulated: &Simulated<'_>,
-        named: local::Named,
+        named: impl FnOnce() -> local::Named,
     ) -> Result<(), Failure> {
         match self {
-            World::Local(world) => aims::known(
-                &world.named(named),
-                &faults(simulated.faults)?,
-                &scenario(simulated.scenario)?,
-            ),
+            World::Local(world) => {
+                let faults = faults(simulated.faults)?;
+                let scenario = scenario(simulated.scenario)?;
+                // All names of a large fleet are many, and mostly nobody asks for one.
+                let aims =
+                    faults.iter().any(|f| f.aim().is_some()) || scenario.aims().next().is_some();
+                if aims {
+                    aims::known(&world.named(named()), &faults, &scenario)?;
+                }
+                Ok(())
+            }
             #[cfg(feature = "aws")]
             World::Aws(_) => Ok(()),
         }

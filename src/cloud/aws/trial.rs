@@ -107,7 +107,10 @@ fn request(
     }
     let tags = data.tag_specifications.iter().map(|specification| {
         let tags = specification.tags.iter();
-        let tags = tags.map(|(key, value)| sdk::Tag::builder().key(key).value(value).build());
+        let tags = tags.map(|(key, value)| {
+            let tag = sdk::Tag::builder().key(key.as_str());
+            tag.value(value.as_str()).build()
+        });
         sdk::TagSpecification::builder()
             .resource_type(specification.resource_type.as_str().into())
             .set_tags(Some(tags.collect()))

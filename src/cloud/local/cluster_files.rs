@@ -6,14 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::cluster::{GroupsState, SimulatedCluster};
-use super::files::{VERSION, decode, private, read_json, unusable, write};
+use super::files::{
+    CLOCK, Clock, VERSION, decode, private, read_clock, read_json, unusable, write,
+};
 use super::kept::Cached;
 use super::state::SimulatedGroup;
 use super::state_store::SimulatedStateStore;
@@ -69,17 +71,26 @@ struct StateChange {
     kops: Option<SimulatedStateStore>,
 }
 
+/// Which value of each was written; not the value, which would be there twice.
+type Marks = BTreeMap<AsgName, u64>;
+
 /// What this process wrote last of every cluster.
 #[derive(Debug, Default)]
-pub(super) struct ClusterFiles(BTreeMap<Place, Filed>);
+pub(super) struct ClusterFiles {
+    /// The files as they were last seen, or written.
+    pub(super) seen: Stamps,
+    filed: BTreeMap<Place, Filed>,
+}
 
 /// One file as this process left it.
 #[derive(Debug)]
 struct Filed {
-    state: GroupsState,
-    /// Which file it is, and how long: another process's is another.
-    inode: u64,
-    length: u64,
+    groups: Marks,
+    templates: Marks,
+    made: BTreeMap<AsgName, u64>,
+    kops: SimulatedStateStore,
+    /// Another process makes another file of it.
+    stamp: Stamp,
     /// Bytes of its first line.
     whole: u64,
 }
@@ -92,14 +103,17 @@ impl ClusterFiles {
         cluster: &SimulatedCluster,
     ) -> Result<(), CloudError> {
         let path = path_of(dir, &cluster.place);
-        let added = match self.0.get_mut(&cluster.place) {
-            Some(filed) => filed.add(&path, cluster)?,
-            None => false,
+        let added = match self.filed.get(&cluster.place) {
+            Some(filed) => filed.with(&path, cluster)?,
+            None => None,
         };
-        if added {
-            return Ok(());
+        match added {
+            Some(filed) => {
+                self.take(path, &cluster.place, filed);
+                Ok(())
+            }
+            None => self.replace(path, cluster),
         }
-        self.replace(&path, cluster)
     }
 
     /// Writes a cluster's file anew, in one line: for who reads it.
@@ -108,42 +122,80 @@ impl ClusterFiles {
         dir: &Path,
         cluster: &SimulatedCluster,
     ) -> Result<(), CloudError> {
-        self.replace(&path_of(dir, &cluster.place), cluster)
+        self.replace(path_of(dir, &cluster.place), cluster)
     }
 
-    fn replace(&mut self, path: &Path, cluster: &SimulatedCluster) -> Result<(), CloudError> {
+    fn replace(&mut self, path: PathBuf, cluster: &SimulatedCluster) -> Result<(), CloudError> {
         // Whatever happens now, the file is not what it was.
-        self.0.remove(&cluster.place);
-        let filed = written(path, cluster)?;
-        self.0.insert(cluster.place.clone(), filed);
+        self.filed.remove(&cluster.place);
+        let filed = written(&path, cluster)?;
+        self.take(path, &cluster.place, filed);
         Ok(())
+    }
+
+    /// What this process wrote itself it need not read.
+    fn take(&mut self, path: PathBuf, place: &Place, filed: Filed) {
+        self.seen.insert(path, filed.stamp);
+        self.filed.insert(place.clone(), filed);
     }
 }
 
 impl Filed {
-    /// Whether what has changed could be added.
-    fn add(&mut self, path: &Path, cluster: &SimulatedCluster) -> Result<bool, CloudError> {
+    /// The file with what has changed, where that could be added.
+    fn with(&self, path: &Path, cluster: &SimulatedCluster) -> Result<Option<Filed>, CloudError> {
         let change = Change {
             at: cluster.at,
-            state: self.state.change_to(&cluster.state),
+            state: self.change_to(&cluster.state),
         };
         let mut line = serde_json::to_vec(&change).map_err(|e| unusable(path, &e))?;
         line.push(b'\n');
-        let length = self.length + line.len() as u64;
-        if length > self.whole * 2 {
-            return Ok(false);
+        let (.., length) = self.stamp;
+        if length + line.len() as u64 > self.whole * 2 {
+            return Ok(None);
         }
         let Ok(mut file) = private().append(true).open(path) else {
-            return Ok(false);
+            return Ok(None);
         };
         let found = file.metadata().map_err(|e| unusable(path, &e))?;
-        if (found.ino(), found.len()) != (self.inode, self.length) {
-            return Ok(false);
+        if stamp(&found) != self.stamp {
+            return Ok(None);
         }
         file.write_all(&line).map_err(|e| unusable(path, &e))?;
-        self.length = length;
-        self.state = cluster.state.clone();
-        Ok(true)
+        let now = file.metadata().map_err(|e| unusable(path, &e))?;
+        Ok(Some(Filed::new(&cluster.state, stamp(&now), self.whole)))
+    }
+
+    fn new(state: &GroupsState, stamp: Stamp, whole: u64) -> Filed {
+        let GroupsState {
+            groups,
+            templates,
+            made,
+            kops,
+        } = state;
+        Filed {
+            groups: marks(groups),
+            templates: marks(templates),
+            made: made.clone(),
+            kops: kops.clone(),
+            stamp,
+            whole,
+        }
+    }
+
+    /// What makes the file that of another state.
+    fn change_to(&self, to: &GroupsState) -> StateChange {
+        let GroupsState {
+            groups,
+            templates,
+            made,
+            kops,
+        } = to;
+        StateChange {
+            groups: changed(&self.groups, groups),
+            templates: changed(&self.templates, templates),
+            made: (self.made != *made).then(|| made.clone()),
+            kops: (self.kops != *kops).then(|| kops.clone()),
+        }
     }
 }
 
@@ -165,16 +217,70 @@ fn written(path: &Path, cluster: &SimulatedCluster) -> Result<Filed, CloudError>
     text.push('\n');
     write(path, &text)?;
     let found = fs::metadata(path).map_err(|e| unusable(path, &e))?;
-    Ok(Filed {
-        state: cluster.state.clone(),
-        inode: found.ino(),
-        length: found.len(),
-        whole: text.len() as u64,
-    })
+    Ok(Filed::new(&cluster.state, stamp(&found), text.len() as u64))
+}
+
+/// What makes a file another one than it was, replaced or added to.
+type Stamp = (u64, i64, u64);
+
+/// Of each file.
+pub(super) type Stamps = BTreeMap<PathBuf, Stamp>;
+
+fn stamp(found: &fs::Metadata) -> Stamp {
+    (found.ino(), found.mtime_nsec(), found.len())
+}
+
+/// Reads what there is, of the clusters those alone whose files are not as they were seen last; none for a folder that is missing or empty.
+pub(super) fn read_changed(
+    dir: &Path,
+    seen: &mut Stamps,
+) -> Result<Option<(Clock, Vec<SimulatedCluster>)>, CloudError> {
+    let clusters = clusters(dir, seen)?;
+    match read_clock(dir)? {
+        Some(clock) => Ok(Some((clock, clusters))),
+        None if clusters.is_empty() => Ok(None),
+        None => Err(unusable(
+            &dir.join(CLOCK),
+            &"there are clusters, and it is missing",
+        )),
+    }
+}
+
+/// Those whose files have changed since they were last seen.
+fn clusters(dir: &Path, seen: &mut Stamps) -> Result<Vec<SimulatedCluster>, CloudError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(unusable(dir, &e)),
+    };
+    let mut clusters = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|e| unusable(dir, &e))?.path();
+        let name = path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .unwrap_or_default();
+        if !(name.starts_with("cluster-") && name.ends_with(".json")) {
+            continue;
+        }
+        clusters.extend(
+            changed_file(&path, seen)?
+                .then(|| read(dir, &path))
+                .transpose()?,
+        );
+    }
+    Ok(clusters)
+}
+
+/// Whether a file is another one than when it was last seen.
+fn changed_file(path: &Path, seen: &mut Stamps) -> Result<bool, CloudError> {
+    let found = fs::metadata(path).map_err(|e| unusable(path, &e))?;
+    let stamp = stamp(&found);
+    Ok(seen.insert(path.to_owned(), stamp) != Some(stamp))
 }
 
 /// What a cluster's file holds.
-pub(super) fn read(dir: &Path, path: &Path) -> Result<SimulatedCluster, CloudError> {
+fn read(dir: &Path, path: &Path) -> Result<SimulatedCluster, CloudError> {
     let bytes = fs::read(path).map_err(|e| unusable(path, &e))?;
     // The first line came into being at once; files of version 1 have no end of line.
     let first = bytes
@@ -225,22 +331,6 @@ fn path_of(dir: &Path, place: &Place) -> PathBuf {
 }
 
 impl GroupsState {
-    /// What makes it the other one.
-    fn change_to(&self, to: &GroupsState) -> StateChange {
-        let GroupsState {
-            groups,
-            templates,
-            made,
-            kops,
-        } = to;
-        StateChange {
-            groups: changed(&self.groups, groups),
-            templates: changed(&self.templates, templates),
-            made: (self.made != *made).then(|| made.clone()),
-            kops: (self.kops != *kops).then(|| kops.clone()),
-        }
-    }
-
     fn take(&mut self, change: StateChange) {
         let StateChange {
             groups,
@@ -255,15 +345,16 @@ impl GroupsState {
     }
 }
 
-fn changed<T, V>(
-    from: &BTreeMap<AsgName, Cached<T, V>>,
-    to: &BTreeMap<AsgName, Cached<T, V>>,
-) -> Changed<T, V> {
+fn marks<T, V>(values: &BTreeMap<AsgName, Cached<T, V>>) -> Marks {
+    let marks = values.iter().map(|(name, v)| (name.clone(), v.mark()));
+    marks.collect()
+}
+
+fn changed<T, V>(from: &Marks, to: &BTreeMap<AsgName, Cached<T, V>>) -> Changed<T, V> {
     let gone = from.keys().filter(|name| !to.contains_key(*name));
-    let other = to.iter().filter(|(name, value)| {
-        let before = from.get(*name);
-        !before.is_some_and(|before| before.is(value))
-    });
+    let other = to
+        .iter()
+        .filter(|(name, value)| from.get(*name) != Some(&value.mark()));
     gone.map(|name| (name.clone(), None))
         .chain(other.map(|(name, value)| (name.clone(), Some(value.clone()))))
         .collect()

@@ -3,24 +3,21 @@
 //! A file is replaced by renaming a complete new one over it, so that a process killed at any moment leaves the old
 //! or the new; what is added to a cluster's (`cluster_files`) is a line or nothing. A cluster's file may be older than the clock; one that is newer moves the clock when read.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::cluster::SimulatedCluster;
-use super::cluster_files;
 use super::options::Options;
 use crate::cloud::CloudError;
 use crate::model::{Span, Timestamp};
 
 /// The version of the files that this program writes. Those of version 1 it reads as well: in them a cluster's file is replaced at each change.
 pub(super) const VERSION: u32 = 2;
-const CLOCK: &str = "clock.json";
+pub(super) const CLOCK: &str = "clock.json";
 const LOCK: &str = "lock";
 
 /// The clock's file: the time, and what chance and time hang on.
@@ -66,54 +63,14 @@ impl Clock {
     }
 }
 
-/// What makes a file that was replaced another one.
-pub(super) type Stamps = BTreeMap<PathBuf, (u64, i64, u64)>;
-
-/// Reads what there is, of the clusters those alone whose files are not as they were seen last; none for a folder that is missing or empty.
-pub(super) fn read_changed(
-    dir: &Path,
-    seen: &mut Stamps,
-) -> Result<Option<(Clock, Vec<SimulatedCluster>)>, CloudError> {
+/// What the clock's file says; none where there is no file.
+pub(super) fn read_clock(dir: &Path) -> Result<Option<Clock>, CloudError> {
     let path = dir.join(CLOCK);
-    let clusters = clusters(dir, seen)?;
     match fs::read(&path) {
-        Ok(bytes) => Ok(Some((decode(&path, &bytes)?, clusters))),
-        Err(e) if e.kind() == ErrorKind::NotFound && clusters.is_empty() => Ok(None),
+        Ok(bytes) => decode(&path, &bytes).map(Some),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(unusable(&path, &e)),
     }
-}
-
-/// Those whose files have changed since they were last seen.
-fn clusters(dir: &Path, seen: &mut Stamps) -> Result<Vec<SimulatedCluster>, CloudError> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(unusable(dir, &e)),
-    };
-    let mut clusters = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|e| unusable(dir, &e))?.path();
-        let name = path
-            .file_name()
-            .and_then(|n| n.to_str())
-            .unwrap_or_default();
-        if !(name.starts_with("cluster-") && name.ends_with(".json")) {
-            continue;
-        }
-        clusters.extend(
-            changed_file(&path, seen)?
-                .then(|| cluster_files::read(dir, &path))
-                .transpose()?,
-        );
-    }
-    Ok(clusters)
-}
-
-/// Whether a file is another one than when it was last seen: each is replaced as a whole.
-fn changed_file(path: &Path, seen: &mut Stamps) -> Result<bool, CloudError> {
-    let found = fs::metadata(path).map_err(|e| unusable(path, &e))?;
-    let stamp = (found.ino(), found.mtime_nsec(), found.len());
-    Ok(seen.insert(path.to_owned(), stamp) != Some(stamp))
 }
 
 /// A whole file, or its first line.

@@ -17,8 +17,8 @@ use crate::desired::{DesiredCluster, DesiredGroup};
 use crate::engine::{Engine, EngineError, KopsCall, Left, Validation};
 use crate::kops::{self, stored};
 use crate::model::{
-    AsgName, Boots, ClusterName, DocumentStates, Effect, GroupName, KopsEffect, KopsVersion,
-    LaunchTemplateData, Nodes, Nodeup, Stored, TemplateVersion,
+    AsgName, Boots, ClusterName, Definition, DocumentStates, Effect, GroupName, KopsEffect,
+    KopsVersion, LaunchTemplateData, Nodes, Nodeup, Stored, TemplateVersion,
 };
 use crate::nodes::NodeApi as _;
 use crate::plan::labelled;
@@ -45,7 +45,9 @@ impl SimulatedCluster {
 
     /// The launch template data of a group as kops has them now, and the user data.
     fn wanted(&self, name: &GroupName, group: &DesiredGroup) -> (LaunchTemplateData, String) {
-        let mut data = group.definition.clone().canonical().launch_template;
+        let mut data = Definition::clone(&group.definition)
+            .canonical()
+            .launch_template;
         let image = &mut data.launch_template_data.image_id;
         let named = images(&BTreeSet::from([image.clone()]), self.at);
         if let Some(id) = named.meant.get(image) {
@@ -126,7 +128,7 @@ impl SimulatedCluster {
             let hash = self.state.kops.hash(&name);
             self.state.kops.nodeup.insert(name, hash);
             if !self.state.groups.contains_key(asg) {
-                let definition = group.definition.clone().canonical();
+                let definition = Definition::clone(&group.definition).canonical();
                 let newest = self.state.templates.get(asg).map_or(0, |t| t.latest());
                 let desired = definition.auto_scaling_group.min_size;
                 let created = self.create(&definition, newest, desired, seed);

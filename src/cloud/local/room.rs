@@ -73,13 +73,7 @@ impl Inner {
                 zones.into_iter().map(of).collect()
             }),
             images: faults.readable("images", || faults.images(images)),
-            templates: templates
-                .iter()
-                .map(|(name, newest)| {
-                    let there = faults.readable("versions", || self.versions(name, *newest));
-                    (name.clone(), there)
-                })
-                .collect(),
+            templates: self.versions(templates),
             launches: launches
                 .iter()
                 .map(|(group, launch)| {
@@ -90,15 +84,25 @@ impl Inner {
         }
     }
 
-    /// Versions of a launch template, at most.
-    fn versions(&self, name: &AsgName, newest: u64) -> u64 {
-        let mut there = self.faults.versions(name);
+    /// Versions of launch templates, of which no more is known than the newest; in one walk over the clusters.
+    fn versions(&self, asked: &BTreeMap<AsgName, u64>) -> BTreeMap<AsgName, Reading<u64>> {
+        let mut kept: BTreeMap<&AsgName, u64> = BTreeMap::new();
         self.each_cluster(|cluster| {
-            let kept = cluster.state.templates.get(name);
-            let found = kept.and_then(|t| u64::try_from(t.versions.len()).ok());
-            there = there.or(found);
+            for (name, template) in &cluster.state.templates {
+                if let Some((name, _)) = asked.get_key_value(name) {
+                    let versions = u64::try_from(template.versions.len()).unwrap_or(u64::MAX);
+                    kept.entry(name).or_insert(versions);
+                }
+            }
         });
-        there.unwrap_or(newest)
+        let of = |(name, newest): (&AsgName, &u64)| {
+            let there = self.faults.readable("versions", || {
+                let found = self.faults.versions(name).or(kept.get(name).copied());
+                found.unwrap_or(*newest)
+            });
+            (name.clone(), there)
+        };
+        asked.iter().map(of).collect()
     }
 
     /// A limit against what runs in the account and region.

@@ -55,7 +55,7 @@ impl SimulatedTemplate {
         let made = match user_data {
             UserData::Given(text) => TemplateVersion {
                 user_data_of_fleet: true,
-                ..TemplateVersion::new(data.clone(), Some(text.clone()), token)
+                ..TemplateVersion::new(data.clone(), Some(text.to_string()), token)
             },
             // It is not asked for: kops makes the version with its user data.
             UserData::ByKops { .. } => {

@@ -31,7 +31,7 @@ impl Cached<SimulatedGroup, Views> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let is_of = |with: &Option<Cached<SimulatedTemplate>>| match (with, template) {
-            (Some(with), Some(template)) => with.is(template),
+            (Some(with), Some(template)) => with.mark() == template.mark(),
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };

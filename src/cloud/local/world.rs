@@ -1,6 +1,8 @@
 //! [`World`]: the simulated account as a whole: its clock, its clusters, its files, its log. The rules of AWS are in `groups` and its neighbours.
 
+mod log;
 mod nodes;
+mod save;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -11,9 +13,9 @@ use std::sync::Mutex;
 use super::act::Act;
 use super::answers::{EffectOutcome, already_exists};
 use super::cluster::SimulatedCluster;
-use super::cluster_files::ClusterFiles;
+use super::cluster_files::{self, ClusterFiles};
 use super::faults::{Fault, Faults};
-use super::files::{self, Clock, Stamps};
+use super::files::{self, Clock};
 use super::index::Index;
 use super::logged::LoggedCall;
 use super::options::Options;
@@ -62,9 +64,7 @@ pub(super) struct Inner {
     is_shared: bool,
     /// The part of this process in it, from the first change on.
     sharing: Option<Sharing>,
-    /// Files as they were last seen.
-    seen: Stamps,
-    /// What it wrote to the folder last.
+    /// The clusters' files as they were last seen or written.
     files: ClusterFiles,
     /// Why what others did cannot be read.
     trouble: Option<CloudError>,
@@ -76,7 +76,9 @@ pub(super) struct Inner {
     calls: u64,
     pub(super) effects: u64,
     reads: u64,
-    log: Vec<LoggedCall>,
+    /// How many mutating calls took effect, and which, where that is wanted.
+    done: u64,
+    log: Option<Vec<LoggedCall>>,
     /// Calls of kops that nobody has asked for yet.
     pub(super) printed: BTreeMap<ClusterName, Vec<KopsCall>>,
     /// What clusters were like before their latest effects, and when each of those took place; kept while reads are stale.
@@ -180,27 +182,6 @@ impl World {
         live
     }
 
-    /// Writes down how things stand now. They could be played anew from what is written: a person who reads the files shall not have to.
-    ///
-    /// # Errors
-    /// [`CloudError::State`] when a file cannot be written.
-    pub fn rest(&self) -> Result<(), CloudError> {
-        let mut inner = self.inner();
-        if inner.killed || !inner.is_alone()? {
-            return Ok(());
-        }
-        let Inner {
-            dir,
-            clusters,
-            files,
-            ..
-        } = &mut *inner;
-        let dir = dir.as_deref();
-        dir.map_or(Ok(()), |dir| {
-            clusters.values().try_for_each(|c| files.rest(dir, c))
-        })
-    }
-
     /// Lets another process take the place of the one that was killed. The scenario goes on.
     pub fn revive(&self) {
         self.inner().killed = false;
@@ -226,11 +207,6 @@ impl World {
         inner.reckon();
     }
 
-    /// The mutating calls that took effect since this world was opened, oldest first. Those whose answer got lost are among them.
-    pub fn log(&self) -> Vec<LoggedCall> {
-        self.inner().log.clone()
-    }
-
     /// How many times live state was read since this world was opened.
     pub fn reads(&self) -> u64 {
         self.inner().reads
@@ -250,7 +226,6 @@ impl Inner {
             lock: None,
             is_shared: false,
             sharing: None,
-            seen: Stamps::new(),
             files: ClusterFiles::default(),
             trouble: None,
             faults: Faults::default(),
@@ -260,7 +235,8 @@ impl Inner {
             calls: 0,
             effects: 0,
             reads: 0,
-            log: Vec::new(),
+            done: 0,
+            log: None,
             printed: BTreeMap::new(),
             before: Vec::new(),
         }
@@ -278,8 +254,9 @@ impl Inner {
     /// Takes up what the files say, played up to the present with the options they were written with.
     fn load(&mut self) -> Result<(), CloudError> {
         let Some(dir) = &self.dir else { return Ok(()) };
-        self.seen.clear();
-        let Some((clock, clusters)) = files::read_changed(dir, &mut self.seen)? else {
+        self.files.seen.clear();
+        let Some((clock, clusters)) = cluster_files::read_changed(dir, &mut self.files.seen)?
+        else {
             return Ok(());
         };
         let saved = clock.options();
@@ -438,18 +415,6 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) fn save(&mut self, cluster: &SimulatedCluster) -> Result<(), CloudError> {
-        self.dir
-            .as_ref()
-            .map_or(Ok(()), |dir| self.files.write(dir, cluster))
-    }
-
-    fn save_clock(&self) -> Result<(), CloudError> {
-        self.dir.as_ref().map_or(Ok(()), |dir| {
-            files::write_clock(dir, &Clock::new(self.now, &self.options))
-        })
-    }
-
     pub(super) fn read(&mut self, places: &[Place]) -> Live {
         self.reads = self.reads.saturating_add(1);
         let clusters = places
@@ -583,11 +548,14 @@ impl Inner {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             self.scenario.notice(&effect, &names, self.now);
         }
-        self.log.push(LoggedCall {
-            at: self.now,
-            cluster: cluster.place.cluster.clone(),
-            effect,
-        });
+        self.done = self.done.saturating_add(1);
+        if let Some(log) = &mut self.log {
+            log.push(LoggedCall {
+                at: self.now,
+                cluster: cluster.place.cluster.clone(),
+                effect,
+            });
+        }
         let now = self.now;
         let before = self.clusters.insert(cluster.place.clone(), cluster);
         match (self.faults.stale(), before) {

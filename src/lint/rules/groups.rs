@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fleet::{Amount, Rolling};
-use crate::lint::facts::{ClusterFacts, FleetFacts, GroupFacts};
+use crate::lint::facts::{ClusterFacts, FleetWide, GroupFacts};
 use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
@@ -117,7 +117,7 @@ pub(super) const RULES: [Rule; 10] = [
         story: "25% of a hundred nodes are twenty-five at once: their pods come back together, and what they depend on falls over. A smaller group is as badly off where it is full. Compared are: maxSize with 20; and, up to 20, what the percentage of maxSize comes to (two nodes or more) with maxSize less minSize, or less the desired capacity that is live where that is known and larger: where less is left, neither the surge nor the pods of the nodes that go have room.",
         source: "teams that run such fleets; kops, rolling-update settings: how percentages are rounded",
         fix: "write `maxSurge` and `maxUnavailable`, or max_surge and max_unavailable of fleet.yaml, as counts",
-        check: RuleCheck::Fleet(by_the_quarter),
+        check: RuleCheck::Around(by_the_quarter),
     },
 ];
 
@@ -403,16 +403,14 @@ fn is_dedicated(key: &str) -> bool {
     matches!(last, "dedicated")
 }
 
-fn by_the_quarter(fleet: &FleetFacts, found: &mut RuleFindings) {
-    for cluster in &fleet.clusters {
-        found.lacking(&cluster.name, cluster.lacks_groups());
-        let live = fleet.live.as_ref().and_then(|l| l.get(&cluster.name));
-        for group in cluster.workers() {
-            let name = &group.definition.auto_scaling_group.auto_scaling_group_name;
-            let runs = live.and_then(|l| Some(l.groups.get(name)?.desired));
-            for share in shares(&group, &fleet.rolling) {
-                too_much(cluster, &group, (runs, share), found);
-            }
+fn by_the_quarter(cluster: &ClusterFacts, around: FleetWide<'_>, found: &mut RuleFindings) {
+    found.lacking(&cluster.name, cluster.lacks_groups());
+    let live = around.live.and_then(|l| l.get(&cluster.name));
+    for group in cluster.workers() {
+        let name = &group.definition.auto_scaling_group.auto_scaling_group_name;
+        let runs = live.and_then(|l| Some(l.groups.get(name)?.desired));
+        for share in shares(&group, around.rolling) {
+            too_much(cluster, &group, (runs, share), found);
         }
     }
 }

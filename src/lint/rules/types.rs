@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::kops::{Architecture, InstanceType, instance_type};
-use crate::lint::facts::{ClusterFacts, FleetFacts, GroupFacts};
+use crate::lint::facts::{ClusterFacts, FleetWide, GroupFacts};
 use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 use crate::lint::rules::groups::LEAST_TYPES;
@@ -38,7 +38,7 @@ pub(super) const RULES: [Rule; 3] = [
         story: "An image boots on one architecture. AWS starts the other type whenever it is cheaper, and the node never joins. A type that the region does not have is a pool that is counted on and is not there: a group with some of these is a note, and a warning where spot is left with fewer than five types, or any group with one.",
         source: "AWS, Launch template compatibility of mixed instance types; DescribeInstanceTypeOfferings",
         fix: "a type that the region offers; a group for each architecture; `containerd.nvidiaGPU.enabled` for GPU types",
-        check: RuleCheck::Fleet(fitting),
+        check: RuleCheck::Around(fitting),
     },
 ];
 
@@ -149,16 +149,14 @@ fn one_size(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFind
     found.add(&cluster.name, group.subject(), at, what);
 }
 
-fn fitting(fleet: &FleetFacts, found: &mut RuleFindings) {
-    for cluster in &fleet.clusters {
-        found.lacking(&cluster.name, cluster.lacks_groups());
-        for group in cluster.workers() {
-            found.lacking(&cluster.name, group.lacks_types());
-            let types = group.known_types();
-            offered(cluster, &group, (&types, &fleet.accept), found);
-            architecture(cluster, &group, &types, found);
-            driver(cluster, &group, &types, found);
-        }
+fn fitting(cluster: &ClusterFacts, around: FleetWide<'_>, found: &mut RuleFindings) {
+    found.lacking(&cluster.name, cluster.lacks_groups());
+    for group in cluster.workers() {
+        found.lacking(&cluster.name, group.lacks_types());
+        let types = group.known_types();
+        offered(cluster, &group, (&types, around.accept), found);
+        architecture(cluster, &group, &types, found);
+        driver(cluster, &group, &types, found);
     }
 }
 

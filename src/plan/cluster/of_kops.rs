@@ -73,7 +73,7 @@ pub(super) fn update(
         GroupChange::Update {
             to: Box::new(target(to, group, user_data, rolling)),
             from: Box::new(Found {
-                definition,
+                definition: definition.into(),
                 version: live.version,
                 desired: live.desired,
             }),

@@ -10,10 +10,10 @@ fn group(name: &AsgName) -> AutoScalingGroup {
         max_size: 0,
         vpc_zone_identifier: BTreeSet::new(),
         new_instances_protected_from_scale_in: false,
-        tags: Vec::new(),
+        tags: Vec::new().into(),
         enabled_metrics: EnabledMetrics {
             granularity: "1Minute".into(),
-            metrics: BTreeSet::new(),
+            metrics: BTreeSet::new().into(),
         },
         mixed_instances_policy: None,
         max_instance_lifetime: None,
@@ -86,7 +86,7 @@ fn hooks_that_nobody_read_are_as_wanted_and_bind_no_plan() {
         heartbeat_timeout: 300,
         lifecycle_transition: "t".into(),
     };
-    let wanted = Hooks::Known(BTreeMap::from([("drain".to_owned(), hook)]));
+    let wanted = Hooks::Known(BTreeMap::from([("drain".to_owned(), hook)]).into());
     let of = |hooks: Hooks| {
         let mut live = live(&name, hooks, &[]);
         let data = serde_json::from_value(serde_json::json!({

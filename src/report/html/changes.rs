@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::page::ChangeSection;
 use crate::fleet::Stage;
-use crate::model::{AsgName, ClusterName};
+use crate::model::{AsgName, ClusterName, Definition};
 use crate::plan::{Plan, definition_fields};
 use crate::report::field::group_lines;
 use crate::report::fold::folds;
@@ -139,8 +139,8 @@ fn of_group(task: &GroupTask) -> Vec<String> {
             from, to, replace, ..
         } => {
             let changed = definition_fields(
-                &from.as_ref().clone().canonical(),
-                &to.as_ref().clone().canonical(),
+                &Definition::clone(from).canonical(),
+                &Definition::clone(to).canonical(),
             );
             let lines = group_lines(&changed);
             let template = lines.iter().any(|line| !line.in_place);

@@ -34,7 +34,7 @@ pub(crate) fn undo(task: &GroupTask, done: &GroupProgress) -> GroupTask {
         }
         // What was drained fills up again once the group has its sizes back.
         Task::Retire { from } => {
-            let shrunk = Box::new(retiring(from));
+            let shrunk = retiring(from).into();
             Task::Update {
                 from: shrunk,
                 to: from.clone(),

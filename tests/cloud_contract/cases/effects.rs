@@ -83,7 +83,7 @@ pub(crate) async fn every_effect_is_done_once<C: Cloud>(cloud: &C) {
             .told(&new_version(
                 &second,
                 "ami-1",
-                UserData::Given(String::new()),
+                UserData::Given(String::new().into()),
                 "t"
             ))
             .await,
@@ -221,7 +221,7 @@ pub(crate) async fn refusals_touch_nothing<C: Cloud>(cloud: &C) {
         .told(&new_version(
             &fresh,
             "ami-1",
-            UserData::Given(String::new()),
+            UserData::Given(String::new().into()),
             "t",
         ))
         .await;
@@ -353,7 +353,7 @@ pub(crate) async fn a_group_goes_when_it_is_empty<C: Cloud>(cloud: &C) {
             .told(&new_version(
                 &empty,
                 "ami-1",
-                UserData::Given(String::new()),
+                UserData::Given(String::new().into()),
                 "t"
             ))
             .await,
@@ -371,7 +371,7 @@ pub(crate) async fn names_are_unique_in_account_and_region<C: Cloud>(cloud: &C) 
     two.told(&new_version(
         &wanted,
         "ami-1",
-        UserData::Given(String::new()),
+        UserData::Given(String::new().into()),
         "t",
     ))
     .await;

@@ -50,7 +50,7 @@ async fn spot_group(world: &World, cluster: &str, group: &str) -> AsgName {
         .told(&new_version(
             &wanted,
             "ami-1",
-            UserData::Given(String::new()),
+            UserData::Given(String::new().into()),
             group,
         ))
         .await;

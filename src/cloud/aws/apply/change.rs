@@ -292,7 +292,7 @@ fn by_key(tags: &[Tag]) -> BTreeMap<String, (&str, bool)> {
                  key,
                  value,
                  propagate_at_launch,
-             }| (key.clone(), (value.as_str(), *propagate_at_launch)),
+             }| (key.to_string(), (value.as_str(), *propagate_at_launch)),
         )
         .collect()
 }
@@ -377,7 +377,7 @@ fn metrics(is: &EnabledMetrics, to: &EnabledMetrics) -> Vec<Write> {
     let enable = (!enable.is_empty()).then(|| {
         Write::EnableMetrics(EnabledMetrics {
             granularity: to.granularity.clone(),
-            metrics: enable,
+            metrics: enable.into(),
         })
     });
     enable

@@ -114,7 +114,7 @@ fn said(
     found: &BTreeMap<String, LifecycleHook>,
 ) -> BTreeMap<String, LifecycleHook> {
     match &definition.lifecycle_hooks {
-        Hooks::Known(hooks) => hooks.clone(),
+        Hooks::Known(hooks) => BTreeMap::clone(hooks),
         Hooks::NotRead => found.clone(),
     }
 }

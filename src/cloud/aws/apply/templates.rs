@@ -12,7 +12,7 @@ use crate::cloud::aws::convert::group::{TemplateReference, template as template_
 use crate::cloud::aws::convert::template::{described, description};
 use crate::cloud::aws::ec2::{present, tag};
 use crate::cloud::aws::error::{Kind, judge};
-use crate::model::{Applied, AsgName, LaunchTemplateData, UserData};
+use crate::model::{Applied, AsgName, LaunchTemplateData, TagText, UserData};
 
 /// Most versions that one page of an answer holds. Source: EC2 API reference, DescribeLaunchTemplateVersions.
 const PAGE: i32 = 200;
@@ -42,7 +42,7 @@ impl Hand<'_> {
         let (source, user_data, of_fleet) = match wanted.user_data {
             UserData::Given(text) => (
                 versions.iter().max_by_key(|v| v.version_number),
-                Some(text.clone()),
+                Some(text.to_string()),
                 true,
             ),
             // It is not asked for: kops makes the version with its user data.
@@ -146,10 +146,10 @@ impl Hand<'_> {
         wanted: &Wanted<'_>,
     ) -> Result<Applied, CloudError> {
         let id = found.launch_template_id().unwrap_or_default();
-        let new: BTreeMap<String, String> = self
+        let new: BTreeMap<TagText, TagText> = self
             .template_tags(wanted.data)
             .into_iter()
-            .filter(|(key, value)| tag(found.tags(), key) != Some(value))
+            .filter(|(key, value)| tag(found.tags(), key) != Some(value.as_str()))
             .collect();
         if !new.is_empty() {
             self.sent(|| {
@@ -213,22 +213,22 @@ impl Hand<'_> {
     }
 
     /// The tags of instances, as kops has it, and those that say whose it is.
-    fn template_tags(&self, data: &LaunchTemplateData) -> BTreeMap<String, String> {
+    fn template_tags(&self, data: &LaunchTemplateData) -> BTreeMap<TagText, TagText> {
         let cluster = self.place.cluster.as_str();
         let mut specifications = data.tag_specifications.iter();
         let instances = specifications.find(|s| s.resource_type == "instance");
         let instances = instances.into_iter().flat_map(|s| s.tags.iter());
         let instances = instances.map(|(key, value)| (key.clone(), value.clone()));
         let own = [
-            ("Name".to_owned(), self.group.to_string()),
+            ("Name".into(), self.group.as_str().into()),
             (
-                format!("kubernetes.io/cluster/{cluster}"),
-                "owned".to_owned(),
+                format!("kubernetes.io/cluster/{cluster}").into(),
+                "owned".into(),
             ),
         ];
         own.into_iter()
             .chain(instances)
-            .chain([(OWNER.to_owned(), cluster.to_owned())])
+            .chain([(OWNER.into(), cluster.into())])
             .collect()
     }
 

@@ -56,7 +56,12 @@ pub(in crate::cloud::aws) fn fields(
         new_instances_protected_from_scale_in: group
             .new_instances_protected_from_scale_in
             .unwrap_or(false),
-        tags: group.tags().iter().filter_map(tag).collect(),
+        tags: group
+            .tags()
+            .iter()
+            .filter_map(tag)
+            .collect::<Vec<_>>()
+            .into(),
         enabled_metrics: metrics(group.enabled_metrics()),
         mixed_instances_policy: group
             .mixed_instances_policy()
@@ -134,10 +139,10 @@ fn split(list: Option<&str>) -> BTreeSet<String> {
 
 /// Tags of AWS's own have no owner.
 fn tag(tag: &sdk::TagDescription) -> Option<Tag> {
-    let key = tag.key.clone().filter(|k| !k.starts_with("aws:"))?;
+    let key = tag.key().filter(|k| !k.starts_with("aws:"))?;
     Some(Tag {
-        key,
-        value: tag.value.clone().unwrap_or_default(),
+        key: key.into(),
+        value: tag.value().unwrap_or_default().into(),
         propagate_at_launch: tag.propagate_at_launch.unwrap_or(false),
     })
 }
@@ -149,7 +154,11 @@ fn metrics(enabled: &[sdk::EnabledMetric]) -> EnabledMetrics {
         .unwrap_or_else(|| "1Minute".into());
     EnabledMetrics {
         granularity,
-        metrics: enabled.iter().filter_map(|m| m.metric.clone()).collect(),
+        metrics: enabled
+            .iter()
+            .filter_map(|m| m.metric.clone())
+            .collect::<BTreeSet<_>>()
+            .into(),
     }
 }
 

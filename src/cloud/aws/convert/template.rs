@@ -8,7 +8,7 @@ use super::{Foreign, Strange, needed, note, note_text, optional};
 use crate::model::{
     BlockDevice, CreditSpecification, Ebs, InstanceMarketOptions, InstanceProfile,
     LaunchTemplateData, MetadataOptions, Monitoring, NetworkInterface, Placement, SpotOptions,
-    TagSpecification, TemplateVersion,
+    TagSpecification, TagText, TemplateVersion,
 };
 
 /// What kfleet writes before the token of the step that made a version, in its description.
@@ -214,8 +214,8 @@ fn tags(given: &sdk::LaunchTemplateTagSpecification) -> Option<TagSpecification>
     let tags = given
         .tags()
         .iter()
-        .filter_map(|t| Some((t.key.clone()?, t.value.clone().unwrap_or_default())));
-    let tags: BTreeMap<String, String> = tags.collect();
+        .filter_map(|t| Some((t.key()?.into(), t.value().unwrap_or_default().into())));
+    let tags: BTreeMap<TagText, TagText> = tags.collect();
     Some(TagSpecification {
         resource_type,
         tags: tags.into(),

@@ -114,8 +114,9 @@ fn live_group(
             given
                 .iter()
                 .map(group::hook)
-                .collect::<Result<_, _>>()
-                .map_err(|e| missing(&e))?,
+                .collect::<Result<BTreeMap<_, _>, _>>()
+                .map_err(|e| missing(&e))?
+                .into(),
         ),
     };
     Ok(LiveGroup {

@@ -299,7 +299,7 @@ fn hooks_that_were_not_asked_for_are_not_none() {
             ..asked()
         },
     );
-    assert_eq!(hooks(&haul), [Hooks::Known(BTreeMap::new())]);
+    assert_eq!(hooks(&haul), [Hooks::default()]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::{MutexGuard, PoisonError};
 
 use super::{Inner, World};
 use crate::cloud::CloudError;
-use crate::cloud::local::files;
+use crate::cloud::local::cluster_files;
 use crate::cloud::local::sharing::{self, Doing};
 use crate::cloud::local::simulate::Surroundings;
 use crate::model::{Span, Timestamp};
@@ -75,7 +75,7 @@ impl Inner {
     }
 
     fn catch_up(&mut self, dir: &Path) -> Result<(), CloudError> {
-        let Some((clock, changed)) = files::read_changed(dir, &mut self.seen)? else {
+        let Some((clock, changed)) = cluster_files::read_changed(dir, &mut self.files.seen)? else {
             return Ok(());
         };
         self.saved = Some(clock.options());

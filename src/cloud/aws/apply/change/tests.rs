@@ -165,7 +165,7 @@ fn told(calls: &[Write]) -> String {
         ),
         Write::DeleteTags(tags) => format!(
             "DeleteTags {}",
-            list(tags.iter().map(|t| t.key.clone()).collect())
+            list(tags.iter().map(|t| t.key.to_string()).collect())
         ),
         Write::PutHook(name, _) => format!("PutHook {name}"),
         Write::DeleteHook(name) => format!("DeleteHook {name}"),

@@ -164,8 +164,8 @@ pub(in crate::cloud::aws::apply) fn tag(group: &AsgName, tag: &Tag) -> sdk::Tag 
     sdk::Tag::builder()
         .resource_id(group.as_str())
         .resource_type("auto-scaling-group")
-        .key(key)
-        .value(value)
+        .key(key.as_str())
+        .value(value.as_str())
         .propagate_at_launch(*propagate_at_launch)
         .build()
 }
@@ -175,7 +175,7 @@ pub(in crate::cloud::aws::apply) fn key(group: &AsgName, tag: &Tag) -> sdk::Tag 
     sdk::Tag::builder()
         .resource_id(group.as_str())
         .resource_type("auto-scaling-group")
-        .key(&tag.key)
+        .key(tag.key.as_str())
         .build()
 }
 

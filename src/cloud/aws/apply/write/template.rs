@@ -9,7 +9,7 @@ use crate::desired::instance_store;
 use crate::model::{
     BlockDevice, CreditSpecification, Ebs, InstanceMarketOptions, InstanceProfile,
     LaunchTemplateData, MetadataOptions, Monitoring, NetworkInterface, Placement, SpotOptions,
-    TagSpecification,
+    TagSpecification, TagText,
 };
 
 /// All that a version holds, as kops sends it: the complete data, no source version.
@@ -211,8 +211,11 @@ fn tag_specification(
 }
 
 /// Tags of anything that EC2 has.
-pub(in crate::cloud::aws::apply) fn tags(tags: &BTreeMap<String, String>) -> Vec<sdk::Tag> {
+pub(in crate::cloud::aws::apply) fn tags(tags: &BTreeMap<TagText, TagText>) -> Vec<sdk::Tag> {
     tags.iter()
-        .map(|(key, value)| sdk::Tag::builder().key(key).value(value).build())
+        .map(|(key, value)| {
+            let tag = sdk::Tag::builder().key(key.as_str());
+            tag.value(value.as_str()).build()
+        })
         .collect()
 }
