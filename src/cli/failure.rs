@@ -1,6 +1,6 @@
 //! An error on its way to the person: what, because of what, and what to do next.
 
-use crate::cloud::CloudError;
+use crate::cloud::{CloudError, StateFault};
 use crate::fleet::FleetError;
 use crate::render::RenderError;
 use crate::report::HtmlError;
@@ -112,8 +112,17 @@ impl From<CloudError> for Failure {
                 "{}; then `kfleet rollout resume` if a rollout was under way",
                 log_in()
             )),
-            CloudError::State { .. } => Some(
-                "remove the store's `local` folder to begin with an empty simulated account".into(),
+            CloudError::State { fault, .. } => Some(
+                match fault {
+                    StateFault::System => {
+                        "put that right (room on the disk, rights to the folder) and say it again: what the simulated account holds is sound"
+                    }
+                    StateFault::Busy => "wait for it, or see `kfleet rollout status`",
+                    StateFault::Content => {
+                        "remove the store's `local` folder to begin with an empty simulated account"
+                    }
+                }
+                .into(),
             ),
             CloudError::Refused { .. } => None,
         };

@@ -126,7 +126,20 @@ pub enum CloudError {
         path: String,
         /// In the words of the system.
         message: String,
+        /// What is wrong, and so what a person does about it.
+        fault: StateFault,
     },
+}
+
+/// What is wrong with the files of a simulated account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateFault {
+    /// The system refuses to read or write them: a full disk, a missing right. What they hold is sound.
+    System,
+    /// Another process is at work on them.
+    Busy,
+    /// They hold what makes no sense.
+    Content,
 }
 
 impl CloudError {

@@ -146,3 +146,27 @@ fn what_a_rollback_asks_to_be_typed_can_be_typed() {
             .contains("it's slow; customers wait")
     );
 }
+
+/// What the system refuses is no reason to throw the simulated account away.
+#[test]
+fn an_account_out_of_reach_is_not_told_to_be_removed() {
+    let bed = Bed::built();
+    let clock = bed.path(".kfleet/local/clock.json");
+    let whole = fs::read(&clock).unwrap();
+    fs::write(&clock, &whole[..whole.len() / 2]).unwrap();
+    let said = bed.run("plan").refuses(&[
+        "clock.json is unusable",
+        "remove the store's `local` folder",
+    ]);
+    assert!(!said.err.contains("is sound"), "{}", said.err);
+    fs::remove_file(&clock).unwrap();
+    fs::create_dir(&clock).unwrap();
+    let said = bed.run("plan").refuses(&[
+        "clock.json is unusable",
+        "what the simulated account holds is sound",
+    ]);
+    assert!(!said.err.contains("remove"), "{}", said.err);
+    fs::remove_dir(&clock).unwrap();
+    fs::write(&clock, whole).unwrap();
+    bed.run("plan").ends(0);
+}

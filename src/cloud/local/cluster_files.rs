@@ -241,7 +241,7 @@ pub(super) fn read_changed(
         None if clusters.is_empty() => Ok(None),
         None => Err(unusable(
             &dir.join(CLOCK),
-            &"there are clusters, and it is missing",
+            &"there are clusters, and it is missing".to_owned(),
         )),
     }
 }

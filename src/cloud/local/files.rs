@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::options::Options;
-use crate::cloud::CloudError;
+use crate::cloud::{CloudError, StateFault};
 use crate::model::{Span, Timestamp};
 
 /// The version of the files that this program writes. Those of version 1 it reads as well: in them a cluster's file is replaced at each change.
@@ -146,9 +146,7 @@ fn locked(
         .map_err(|e| unusable(&path, &e))?;
     match taken(&file, try_lock) {
         Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => {
-            Err(unusable(&path, &"another process is changing it"))
-        }
+        Err(fs::TryLockError::WouldBlock) => Err(unusable(&path, &Busy)),
         Err(fs::TryLockError::Error(e)) => Err(unusable(&path, &e)),
     }
 }
@@ -171,9 +169,45 @@ fn taken(
     try_lock(file)
 }
 
-pub(super) fn unusable(path: &Path, why: &impl std::fmt::Display) -> CloudError {
+/// Why a file cannot be used.
+pub(super) trait FileTrouble: std::fmt::Display {
+    /// What kind of trouble it is.
+    const FAULT: StateFault;
+}
+
+impl FileTrouble for std::io::Error {
+    const FAULT: StateFault = StateFault::System;
+}
+
+impl FileTrouble for serde_json::Error {
+    const FAULT: StateFault = StateFault::Content;
+}
+
+impl FileTrouble for serde_path_to_error::Error<serde_json::Error> {
+    const FAULT: StateFault = StateFault::Content;
+}
+
+impl FileTrouble for String {
+    const FAULT: StateFault = StateFault::Content;
+}
+
+/// Somebody else has taken the account.
+struct Busy;
+
+impl std::fmt::Display for Busy {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("another process is changing it")
+    }
+}
+
+impl FileTrouble for Busy {
+    const FAULT: StateFault = StateFault::Busy;
+}
+
+pub(super) fn unusable<T: FileTrouble>(path: &Path, why: &T) -> CloudError {
     CloudError::State {
         path: path.display().to_string(),
         message: why.to_string(),
+        fault: T::FAULT,
     }
 }

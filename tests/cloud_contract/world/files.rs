@@ -1,7 +1,7 @@
 //! The same future from the same state, and files that survive a kill.
 
 use kfleet::cloud::local::{Options, World};
-use kfleet::cloud::{Cloud, CloudError};
+use kfleet::cloud::{Cloud, CloudError, StateFault};
 use kfleet::model::{Applied, AsgName, CloudEffect, Eviction, Lifecycle, NodeEffect, Span};
 
 use super::{CLUSTER, faults, lively, seen, spot_group, state_error};
@@ -245,7 +245,7 @@ async fn one_process_changes_it_while_others_read() {
     let name = spot_group(&first, CLUSTER, "nodes").await;
     let refused = second.wait(second.now() + Span::from_secs(1)).await;
     assert!(
-        matches!(refused, Err(CloudError::State { message, .. }) if message == "another process is changing it")
+        matches!(refused, Err(CloudError::State { message, fault: StateFault::Busy, .. }) if message == "another process is changing it")
     );
     drop(first);
     // What the other did meanwhile is known before anything is changed, or time moved.
@@ -271,7 +271,10 @@ async fn a_change_that_cannot_be_saved_did_not_happen() {
     std::fs::create_dir(&file).unwrap();
     assert!(matches!(
         bench.apply(&desired(&name, 3, 4)).await,
-        Err(CloudError::State { .. })
+        Err(CloudError::State {
+            fault: StateFault::System,
+            ..
+        })
     ));
     assert_eq!((bench.cluster().await, world.done()), (before, done));
     std::fs::remove_dir(&file).unwrap();

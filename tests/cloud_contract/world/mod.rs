@@ -7,7 +7,7 @@ mod life;
 use std::path::Path;
 
 use kfleet::cloud::local::{Fault, Options, World};
-use kfleet::cloud::{Cloud, CloudError};
+use kfleet::cloud::{Cloud, CloudError, StateFault};
 use kfleet::model::{AsgName, Live, Nodes, Span, UserData};
 use kfleet::nodes::NodeApi;
 
@@ -29,7 +29,12 @@ fn faults(texts: &[&str]) -> Vec<Fault> {
 
 fn state_error(dir: &Path) -> String {
     match World::open(dir, quiet()) {
-        Err(CloudError::State { path, message }) => {
+        Err(CloudError::State {
+            path,
+            message,
+            fault,
+        }) => {
+            assert_eq!(fault, StateFault::Content, "{message}");
             format!("{}: {message}", path.rsplit('/').next().unwrap_or_default())
         }
         other => panic!("{other:?}"),
