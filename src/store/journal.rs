@@ -420,7 +420,7 @@ impl Store {
         found
             .and_then(|o| String::from_utf8(o.bytes).ok())
             .filter(|text| super::line::digest(text.as_bytes()) == name)
-            .ok_or_else(|| format!("the user data with the digest {name} is missing or changed"))
+            .ok_or_else(|| format!("the user data that it names, `{CONTENTS}{name}` of the store, is missing or changed: that is what to put back"))
     }
 
     /// The ids of the rollouts that may not have ended, oldest first. Reading every journal there ever was takes its time where each record

@@ -170,3 +170,21 @@ fn an_account_out_of_reach_is_not_told_to_be_removed() {
     fs::write(&clock, whole).unwrap();
     bed.run("plan").ends(0);
 }
+
+/// A journal names user data by its digest: what is missing is that, and not the journal.
+#[test]
+fn user_data_that_is_gone_is_named_as_what_to_put_back() {
+    let bed = Bed::new();
+    bed.run("rollout start --stage staging --auto-approve --quiet")
+        .ends(0);
+    let contents = bed.path(".kfleet/contents");
+    let aside = bed.path("aside");
+    fs::rename(&contents, &aside).unwrap();
+    let _checkpoints = fs::remove_dir_all(bed.path(".kfleet/checkpoints"));
+    bed.run("rollout status").refuses(&[
+        "`contents/",
+        "of the store, is missing or changed: that is what to put back",
+    ]);
+    fs::rename(&aside, &contents).unwrap();
+    bed.run("rollout status").ends(0);
+}
